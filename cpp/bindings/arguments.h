@@ -1,0 +1,216 @@
+// The only argument checks and their messages. Every message has one style:
+//
+//     gemm: b must have shape (784, 500), got (500, 784)
+//
+// TypeError: not an array, or the wrong dtype. ValueError: everything else. All checks happen while
+// the GIL is held; kernels check nothing.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+namespace ictus::bindings {
+
+namespace py = pybind11;
+
+constexpr std::int64_t kAny = -1;  // an extent that is not prescribed
+constexpr int kMaxRank = 4;
+
+// A NumPy array seen by a kernel; strides count elements.
+template <class T>
+struct View {
+  T* data = nullptr;
+  int rank = 0;
+  std::int64_t shape[kMaxRank] = {};
+  std::int64_t stride[kMaxRank] = {};
+
+  std::int64_t size() const {
+    std::int64_t product = 1;
+    for (int i = 0; i < rank; ++i) product *= shape[i];
+    return product;
+  }
+};
+
+enum class Access { read, write };
+
+// The checks of one call; `function` opens every message.
+class Check {
+ public:
+  explicit Check(const char* function) : function_(function) {}
+
+  // Whether `object` is None.
+  static bool absent(py::handle object) { return object.is_none(); }
+
+  // A strided array of the given shape (kAny: any extent), any strides.
+  template <class T>
+  View<T> strided(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
+                  Access access = Access::read) const;
+
+  // The same, with the last axis contiguous and the others non-negative and not overlapping: what a
+  // kernel can write rows into.
+  template <class T>
+  View<T> rows(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
+               Access access = Access::read) const;
+
+  // The same, C-contiguous as a whole.
+  template <class T>
+  View<T> contiguous(const char* name, py::handle object,
+                     std::initializer_list<std::int64_t> shape, Access access = Access::read) const;
+
+  // Refuses two arrays whose memory ranges meet.
+  template <class A, class B>
+  void disjoint(const char* name, const View<A>& a, const char* other, const View<B>& b) const;
+
+  // A number within [low, high]; `expected` says so in words, for example "in [0, 1)".
+  void require(bool condition, const char* name, const char* expected, double got) const;
+
+  // True for float32, false for float64; TypeError otherwise. The first array of a call decides.
+  bool is_float(const char* name, py::handle object) const;
+
+  [[noreturn]] void type_error(const char* name, const std::string& text) const;
+  [[noreturn]] void value_error(const char* name, const std::string& text) const;
+
+ private:
+  template <class T>
+  View<T> view(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
+               Access access) const;
+  const char* function_;
+};
+
+// Calls body(T{}) with the scalar type of `object`.
+template <class Body>
+auto with_scalar(const Check& check, const char* name, py::handle object, Body&& body) {
+  return check.is_float(name, object) ? body(float{}) : body(double{});
+}
+
+// Releases the GIL where the work (in arithmetic operations) is long enough to pay for it.
+class ReleaseGil {
+ public:
+  explicit ReleaseGil(double operations) {
+    if (operations > 4e5) state_ = PyEval_SaveThread();
+  }
+  ~ReleaseGil() {
+    if (state_ != nullptr) PyEval_RestoreThread(state_);
+  }
+  ReleaseGil(const ReleaseGil&) = delete;
+  ReleaseGil& operator=(const ReleaseGil&) = delete;
+
+ private:
+  PyThreadState* state_ = nullptr;
+};
+
+// --- implementation -------------------------------------------------------------------------------
+
+std::string shape_text(const std::int64_t* extents, int rank);
+std::string dtype_text(py::handle array);
+
+template <class T>
+View<T> Check::view(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
+                    Access access) const {
+  if (!py::isinstance<py::array>(object)) {
+    type_error(name, std::string("must be a NumPy array, got ") + Py_TYPE(object.ptr())->tp_name);
+  }
+  const auto* array = py::detail::array_proxy(object.ptr());
+  const auto* descriptor = py::detail::array_descriptor_proxy(array->descr);
+  using Plain = std::remove_const_t<T>;
+  if (descriptor->type_num != py::detail::npy_format_descriptor<Plain>::value ||
+      descriptor->byteorder == '>') {
+    type_error(name, std::string("must have dtype ") +
+                         py::str(py::dtype::of<Plain>()).template cast<std::string>() + ", got " +
+                         dtype_text(object));
+  }
+  View<T> result;
+  result.rank = array->nd;
+  bool fits = array->nd == static_cast<int>(shape.size());
+  for (int i = 0; fits && i < array->nd; ++i) {
+    const std::int64_t wanted = shape.begin()[i];
+    result.shape[i] = array->dimensions[i];
+    result.stride[i] = array->strides[i] / static_cast<std::int64_t>(sizeof(T));
+    fits = wanted == kAny || wanted == array->dimensions[i];
+  }
+  if (!fits) {
+    std::int64_t got[32];
+    for (int i = 0; i < array->nd && i < 32; ++i) got[i] = array->dimensions[i];
+    value_error(name, "must have shape " +
+                          shape_text(shape.begin(), static_cast<int>(shape.size())) + ", got " +
+                          shape_text(got, array->nd < 32 ? array->nd : 32));
+  }
+  if ((array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+    value_error(name, "must be aligned to its items, got a misaligned view");
+  }
+  if (access == Access::write && (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) == 0) {
+    value_error(name, "must be writeable, got a read-only array");
+  }
+  result.data = reinterpret_cast<T*>(array->data);
+  return result;
+}
+
+template <class T>
+View<T> Check::strided(const char* name, py::handle object,
+                       std::initializer_list<std::int64_t> shape, Access access) const {
+  return view<T>(name, object, shape, access);
+}
+
+template <class T>
+View<T> Check::rows(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
+                    Access access) const {
+  const View<T> v = view<T>(name, object, shape, access);
+  const int last = v.rank - 1;
+  bool fits = v.shape[last] <= 1 || v.stride[last] == 1;
+  std::int64_t inner = v.shape[last];
+  for (int i = last - 1; fits && i >= 0; --i) {
+    fits = v.shape[i] <= 1 || v.stride[i] >= inner;
+    inner = v.shape[i] <= 1 ? inner : v.stride[i] * v.shape[i];
+  }
+  if (!fits && v.size() > 0) {
+    value_error(name, "must have contiguous rows that do not overlap, got strides " +
+                          shape_text(v.stride, v.rank) + " (in items)");
+  }
+  return v;
+}
+
+template <class T>
+View<T> Check::contiguous(const char* name, py::handle object,
+                          std::initializer_list<std::int64_t> shape, Access access) const {
+  const View<T> v = view<T>(name, object, shape, access);
+  std::int64_t expected = 1;
+  for (int i = v.rank - 1; i >= 0 && v.size() > 0; --i) {
+    if (v.shape[i] > 1 && v.stride[i] != expected) {
+      value_error(name, "must be C-contiguous, got strides " + shape_text(v.stride, v.rank) +
+                            " (in items)");
+    }
+    expected *= v.shape[i];
+  }
+  return v;
+}
+
+// The bytes an array spans, as [first, last).
+template <class T>
+void byte_range(const View<T>& v, std::uintptr_t& first, std::uintptr_t& last) {
+  std::int64_t low = 0;
+  std::int64_t high = 1;
+  for (int i = 0; i < v.rank; ++i) {
+    const std::int64_t reach = (v.shape[i] - 1) * v.stride[i];
+    (reach < 0 ? low : high) += reach;
+  }
+  first = reinterpret_cast<std::uintptr_t>(v.data + low);
+  last = reinterpret_cast<std::uintptr_t>(v.data + high);
+}
+
+template <class A, class B>
+void Check::disjoint(const char* name, const View<A>& a, const char* other,
+                     const View<B>& b) const {
+  if (a.size() == 0 || b.size() == 0) return;
+  std::uintptr_t a_first, a_last, b_first, b_last;
+  byte_range(a, a_first, a_last);
+  byte_range(b, b_first, b_last);
+  if (a_first < b_last && b_first < a_last) {
+    value_error(name, std::string("must not overlap ") + other);
+  }
+}
+
+}  // namespace ictus::bindings

@@ -1,0 +1,11 @@
+// Each family's registration, by name; module.cpp is the table of contents.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace ictus::bindings {
+
+void register_runtime(pybind11::module_& module);  // levels and threads
+void register_gemm(pybind11::module_& module);
+
+}  // namespace ictus::bindings

@@ -1,0 +1,9 @@
+// ictus._core: the table of contents.
+#include "bindings/families.h"
+
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
+  using namespace ictus::bindings;
+  module.doc() = "Native kernels of ictus.";
+  register_runtime(module);
+  register_gemm(module);
+}

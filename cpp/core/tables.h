@@ -1,0 +1,27 @@
+// The tables of kernels: for every family, level and scalar, one struct of function pointers that
+// kernels/F.cpp defines. This list is the only registry; a family that is not in it does not exist.
+#pragma once
+
+#include "ictus/gemm.h"
+#include "ictus/level.h"
+
+#define ICTUS_FAMILIES(X) X(gemm, GemmKernels)
+
+namespace ictus {
+
+template <class T>
+struct Tables {
+#define ICTUS_MEMBER(family, Table) const Table<T>* family;
+  ICTUS_FAMILIES(ICTUS_MEMBER)
+#undef ICTUS_MEMBER
+};
+
+// The kernels of the level in force.
+template <class T>
+const Tables<T>& tables() noexcept;
+template <>
+const Tables<float>& tables<float>() noexcept;
+template <>
+const Tables<double>& tables<double>() noexcept;
+
+}  // namespace ictus

@@ -1,0 +1,188 @@
+// Vectors of the level's native width, and the few operations that need the instruction set's own
+// names. The only conditional code in kernels/. Wider vectors than native would be split by the
+// compiler and are several times slower, so the width is a property of the level.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if ICTUS_VECTOR_BYTES >= 32
+#include <immintrin.h>
+#endif
+
+namespace ictus::ICTUS_LEVEL {
+namespace {
+
+constexpr int kVectorBytes = ICTUS_VECTOR_BYTES;
+
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(ICTUS_VECTOR_BYTES)));
+  // The same vector where only the scalar's alignment is known; it may also alias other types.
+  typedef T unaligned
+      __attribute__((vector_size(ICTUS_VECTOR_BYTES), aligned(alignof(T)), may_alias));
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+
+template <class T>
+constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+
+// The integers of the scalar's width: bit patterns, and what comparisons give (-1 or 0 a lane).
+template <class T>
+struct BitsOf;
+template <>
+struct BitsOf<float> {
+  using Signed = std::int32_t;
+  using Unsigned = std::uint32_t;
+};
+template <>
+struct BitsOf<double> {
+  using Signed = std::int64_t;
+  using Unsigned = std::uint64_t;
+};
+template <class T>
+using SignedVector = Vector<typename BitsOf<T>::Signed>;
+template <class T>
+using UnsignedVector = Vector<typename BitsOf<T>::Unsigned>;
+
+template <class T>
+inline Vector<T> load(const T* p) {
+  return *reinterpret_cast<const typename VectorOf<T>::unaligned*>(p);
+}
+
+template <class T>
+inline void store(T* p, Vector<T> v) {
+  *reinterpret_cast<typename VectorOf<T>::unaligned*>(p) = v;
+}
+
+template <class T>
+inline Vector<T> broadcast(T x) {
+  return x - Vector<T>{};  // x - 0 is x for every x, -0 and NaN included
+}
+
+// The bits of v as lanes of another type of the same width.
+template <class To, class From>
+inline To bits_as(From v) {
+  static_assert(sizeof(To) == sizeof(From));
+  return reinterpret_cast<To&>(v);
+}
+
+template <class T>
+inline Vector<T> select(SignedVector<T> mask, Vector<T> yes, Vector<T> no) {
+  return mask ? yes : no;
+}
+
+// The second operand where either is NaN, as the x86 instructions have it.
+template <class T>
+inline Vector<T> maximum(Vector<T> a, Vector<T> b) {
+  return a > b ? a : b;
+}
+template <class T>
+inline Vector<T> minimum(Vector<T> a, Vector<T> b) {
+  return a < b ? a : b;
+}
+
+template <class T>
+inline Vector<T> absolute(Vector<T> v) {
+  using U = typename BitsOf<T>::Unsigned;
+  const U sign = U{1} << (sizeof(T) * 8 - 1);
+  return bits_as<Vector<T>>(bits_as<UnsignedVector<T>>(v) & ~broadcast<U>(sign));
+}
+
+// Lane numbers 0, 1, 2, ...
+template <class I>
+inline Vector<I> lane_numbers() {
+  Vector<I> v{};
+  for (int i = 0; i < kLanes<I>; ++i) v[i] = static_cast<I>(i);
+  return v;
+}
+
+// The first `count` lanes (1 .. kLanes) of p, the others zero; memory beyond is not touched.
+template <class T>
+inline Vector<T> load_partial(const T* p, int count);
+// Writes the first `count` lanes and touches nothing else.
+template <class T>
+inline void store_partial(T* p, Vector<T> v, int count);
+
+#if ICTUS_VECTOR_BYTES == 64
+template <>
+inline Vector<float> load_partial(const float* p, int count) {
+  return (Vector<float>)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
+}
+template <>
+inline Vector<double> load_partial(const double* p, int count) {
+  return (Vector<double>)_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p);
+}
+template <>
+inline void store_partial(float* p, Vector<float> v, int count) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), (__m512)v);
+}
+template <>
+inline void store_partial(double* p, Vector<double> v, int count) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), (__m512d)v);
+}
+#elif ICTUS_VECTOR_BYTES == 32
+template <class T>
+inline SignedVector<T> first_lanes(int count) {
+  return lane_numbers<typename BitsOf<T>::Signed>() <
+         broadcast<typename BitsOf<T>::Signed>(static_cast<typename BitsOf<T>::Signed>(count));
+}
+template <>
+inline Vector<float> load_partial(const float* p, int count) {
+  return (Vector<float>)_mm256_maskload_ps(p, (__m256i)first_lanes<float>(count));
+}
+template <>
+inline Vector<double> load_partial(const double* p, int count) {
+  return (Vector<double>)_mm256_maskload_pd(p, (__m256i)first_lanes<double>(count));
+}
+template <>
+inline void store_partial(float* p, Vector<float> v, int count) {
+  _mm256_maskstore_ps(p, (__m256i)first_lanes<float>(count), (__m256)v);
+}
+template <>
+inline void store_partial(double* p, Vector<double> v, int count) {
+  _mm256_maskstore_pd(p, (__m256i)first_lanes<double>(count), (__m256d)v);
+}
+#else
+template <class T>
+inline Vector<T> load_partial(const T* p, int count) {
+  Vector<T> v{};
+  std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(T));
+  return v;
+}
+template <class T>
+inline void store_partial(T* p, Vector<T> v, int count) {
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(T));
+}
+#endif
+
+// The 64-bit products of the even 32-bit lanes (0, 2, 4, ...) of a and b.
+inline Vector<std::uint64_t> multiply_even(Vector<std::uint32_t> a, Vector<std::uint32_t> b) {
+#if ICTUS_VECTOR_BYTES == 64
+  return (Vector<std::uint64_t>)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif ICTUS_VECTOR_BYTES == 32
+  return (Vector<std::uint64_t>)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  typedef long long Pair __attribute__((vector_size(16)));
+  typedef int Quad __attribute__((vector_size(16)));
+  return (Vector<std::uint64_t>)(Pair)__builtin_ia32_pmuludq128((Quad)a, (Quad)b);
+#else
+  const Vector<std::uint64_t> low = Vector<std::uint64_t>{} + 0xffffffffu;
+  return (bits_as<Vector<std::uint64_t>>(a) & low) * (bits_as<Vector<std::uint64_t>>(b) & low);
+#endif
+}
+
+// The sum of the lanes, halves first: a fixed order.
+template <class T>
+inline T horizontal_sum(Vector<T> v) {
+  T lane[kLanes<T>];
+  std::memcpy(lane, &v, sizeof v);
+  for (int width = kLanes<T> / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  }
+  return lane[0];
+}
+
+}  // namespace
+}  // namespace ictus::ICTUS_LEVEL

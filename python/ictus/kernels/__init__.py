@@ -1,0 +1,2 @@
+"""The kernel functions: formulas on arrays."""
+from ictus.kernels.gemm import gemm
