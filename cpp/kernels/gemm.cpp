@@ -1,6 +1,7 @@
 // Placeholder tile loop: correct, to be replaced by the blocked product.
 #include "ictus/gemm.h"
 
+#include "kernels/detail/epilogue.h"
 #include "kernels/detail/parallel.h"
 #include "kernels/detail/simd.h"
 
@@ -18,19 +19,12 @@ void multiply(const GemmArguments<T>& g) noexcept {
                  g.b[p * g.b_row_stride + j * g.b_column_stride];
         }
         T& c = g.c[i * g.c_row_stride + j];
-        T value = g.alpha * sum + (g.beta == T(0) ? T(0) : g.beta * c);
-        if (g.epilogue != nullptr) {
-          if (g.epilogue->bias != nullptr) value += g.epilogue->bias[j];
-          switch (g.epilogue->activation) {
-            case Activation::identity: break;
-            case Activation::sigmoid: value = T(1) / (T(1) + __builtin_exp(-value)); break;
-            case Activation::tanh: value = __builtin_tanh(value); break;
-            case Activation::relu: value = value > 0 ? value : 0; break;
-            case Activation::softplus: value = __builtin_log1p(__builtin_exp(value)); break;
-          }
-        }
-        c = value;
+        c = g.alpha * sum + (g.beta == T(0) ? T(0) : g.beta * c);
       }
+    }
+    if (g.epilogue != nullptr) {
+      apply_epilogue<T>(*g.epilogue, g.c + begin * g.c_row_stride, g.c_row_stride, begin, 0,
+                        static_cast<int>(end - begin), static_cast<int>(g.columns));
     }
   });
 }

@@ -7,7 +7,17 @@
 #include <cstring>
 
 #if ICTUS_VECTOR_BYTES >= 32
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"  // in GCC 12's own headers
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
+#else
+#include <immintrin.h>
+#endif
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 namespace ictus::ICTUS_LEVEL {
@@ -65,7 +75,7 @@ inline Vector<T> broadcast(T x) {
 template <class To, class From>
 inline To bits_as(From v) {
   static_assert(sizeof(To) == sizeof(From));
-  return reinterpret_cast<To&>(v);
+  return (To)v;
 }
 
 template <class T>
@@ -172,6 +182,89 @@ inline Vector<std::uint64_t> multiply_even(Vector<std::uint32_t> a, Vector<std::
   return (bits_as<Vector<std::uint64_t>>(a) & low) * (bits_as<Vector<std::uint64_t>>(b) & low);
 #endif
 }
+
+// The square root of each lane, correctly rounded.
+template <class T>
+inline Vector<T> square_root(Vector<T> v);
+#if ICTUS_VECTOR_BYTES == 64
+template <>
+inline Vector<float> square_root<float>(Vector<float> v) {
+  return (Vector<float>)_mm512_sqrt_ps((__m512)v);
+}
+template <>
+inline Vector<double> square_root<double>(Vector<double> v) {
+  return (Vector<double>)_mm512_sqrt_pd((__m512d)v);
+}
+#elif ICTUS_VECTOR_BYTES == 32
+template <>
+inline Vector<float> square_root<float>(Vector<float> v) {
+  return (Vector<float>)_mm256_sqrt_ps((__m256)v);
+}
+template <>
+inline Vector<double> square_root<double>(Vector<double> v) {
+  return (Vector<double>)_mm256_sqrt_pd((__m256d)v);
+}
+#elif defined(__SSE2__)
+template <>
+inline Vector<float> square_root<float>(Vector<float> v) {
+  return (Vector<float>)_mm_sqrt_ps((__m128)v);
+}
+template <>
+inline Vector<double> square_root<double>(Vector<double> v) {
+  return (Vector<double>)_mm_sqrt_pd((__m128d)v);
+}
+#else
+template <class T>
+inline Vector<T> square_root(Vector<T> v) {
+  for (int i = 0; i < kLanes<T>; ++i) v[i] = static_cast<T>(__builtin_sqrt(v[i]));
+  return v;
+}
+#endif
+
+// The layout of the scalar's bits.
+template <class T>
+struct Format;
+template <>
+struct Format<float> {
+  static constexpr int fraction_bits = 23;
+  static constexpr std::int32_t bias = 127;
+};
+template <>
+struct Format<double> {
+  static constexpr int fraction_bits = 52;
+  static constexpr std::int64_t bias = 1023;
+};
+
+// Adding 1.5 * 2^fraction_bits leaves an integer in the low bits of the sum, rounded to nearest.
+template <class T>
+constexpr T kRounder = T(3) * T(std::uint64_t{1} << (Format<T>::fraction_bits - 1));
+
+// v * 2^n for whole numbers n, |n| < 2 * bias: overflows to infinity and underflows gradually.
+template <class T>
+inline Vector<T> scale_by_power_of_two(Vector<T> v, Vector<T> n);
+#if ICTUS_VECTOR_BYTES == 64
+template <>
+inline Vector<float> scale_by_power_of_two<float>(Vector<float> v, Vector<float> n) {
+  return (Vector<float>)_mm512_scalef_ps((__m512)v, (__m512)n);
+}
+template <>
+inline Vector<double> scale_by_power_of_two<double>(Vector<double> v, Vector<double> n) {
+  return (Vector<double>)_mm512_scalef_pd((__m512d)v, (__m512d)n);
+}
+#else
+template <class T>
+inline Vector<T> scale_by_power_of_two(Vector<T> v, Vector<T> n) {
+  using I = typename BitsOf<T>::Signed;
+  using U = UnsignedVector<T>;
+  // n + 2 bias > 0, cut in two halves that are biased exponents: 2^n itself may not exist.
+  const Vector<I> whole = bits_as<Vector<I>>(n + kRounder<T>) -
+                          bits_as<Vector<I>>(broadcast<T>(kRounder<T>)) + 2 * Format<T>::bias;
+  const U first = bits_as<U>(whole) >> 1;
+  const U second = bits_as<U>(whole) - first;
+  return v * bits_as<Vector<T>>(first << Format<T>::fraction_bits) *
+         bits_as<Vector<T>>(second << Format<T>::fraction_bits);
+}
+#endif
 
 // The sum of the lanes, halves first: a fixed order.
 template <class T>

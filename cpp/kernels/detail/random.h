@@ -1,0 +1,144 @@
+// Vectors of random numbers: Philox 4x32-10 (core/philox.h has the paper and how draws are
+// numbered) for a vector of columns at once, four rows to a block. The words are the same at every
+// level.
+#pragma once
+
+#include "core/philox.h"
+#include "kernels/detail/math.h"
+#include "kernels/detail/simd.h"
+
+namespace ictus::ICTUS_LEVEL {
+namespace {
+
+// Where a draw comes from.
+struct Source {
+  std::uint64_t seed;
+  std::uint64_t stream;
+};
+
+// One word in the low half of each 64-bit lane; the high halves hold no information.
+struct WideBlock {
+  Vector<std::uint64_t> word[4];
+};
+
+inline Vector<std::uint64_t> multiply_low(Vector<std::uint64_t> a, std::uint32_t b) {
+  return multiply_even(bits_as<Vector<std::uint32_t>>(a),
+                       bits_as<Vector<std::uint32_t>>(broadcast<std::uint64_t>(b)));
+}
+
+// The blocks of the columns in the lanes of `column`, for one group of four rows.
+inline WideBlock philox_block(const Source& source, Vector<std::uint64_t> column,
+                              std::uint32_t row_group) {
+  using Lanes = Vector<std::uint64_t>;
+  std::uint32_t key0 = static_cast<std::uint32_t>(source.seed);
+  std::uint32_t key1 = static_cast<std::uint32_t>(source.seed >> 32);
+  Lanes c0 = column;
+  Lanes c1 = broadcast<std::uint64_t>(row_group);
+  Lanes c2 = broadcast<std::uint64_t>(source.stream & 0xffffffffu);
+  Lanes c3 = broadcast<std::uint64_t>(source.stream >> 32);
+  for (int round = 0; round < philox::kRounds; ++round) {
+    const Lanes product0 = multiply_low(c0, philox::kMultiplier0);
+    const Lanes product1 = multiply_low(c2, philox::kMultiplier1);
+    c0 = (product1 >> 32) ^ c1 ^ broadcast<std::uint64_t>(key0);
+    c1 = product1;
+    c2 = (product0 >> 32) ^ c3 ^ broadcast<std::uint64_t>(key1);
+    c3 = product0;
+    key0 += philox::kWeyl0;
+    key1 += philox::kWeyl1;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+// Uniform numbers in [0, 1) for four rows of a vector of columns.
+template <class T>
+struct FourRows {
+  Vector<T> row[4];
+};
+
+template <class T>
+inline FourRows<T> uniform_rows(const Source& source, std::int64_t column, std::int64_t row_group);
+
+// 24 bits: every value is a multiple of 2^-24.
+template <>
+inline FourRows<float> uniform_rows<float>(const Source& source, std::int64_t column,
+                                           std::int64_t row_group) {
+  const Vector<std::uint64_t> even =
+      lane_numbers<std::uint64_t>() * 2 + static_cast<std::uint64_t>(column);
+  const WideBlock a = philox_block(source, even, static_cast<std::uint32_t>(row_group));
+  const WideBlock b = philox_block(source, even + 1, static_cast<std::uint32_t>(row_group));
+  FourRows<float> u;
+  for (int i = 0; i < 4; ++i) {
+    const Vector<std::uint64_t> both = (a.word[i] & 0xffffffffu) | (b.word[i] << 32);
+    const Vector<std::int32_t> top =
+        bits_as<Vector<std::int32_t>>(bits_as<Vector<std::uint32_t>>(both) >> 8);
+    u.row[i] = __builtin_convertvector(top, Vector<float>) * 0x1p-24f;
+  }
+  return u;
+}
+
+// 32 bits: every value is a multiple of 2^-32.
+template <>
+inline FourRows<double> uniform_rows<double>(const Source& source, std::int64_t column,
+                                             std::int64_t row_group) {
+  const Vector<std::uint64_t> columns =
+      lane_numbers<std::uint64_t>() + static_cast<std::uint64_t>(column);
+  const WideBlock a = philox_block(source, columns, static_cast<std::uint32_t>(row_group));
+  const Vector<std::uint64_t> exponent = bits_as<Vector<std::uint64_t>>(broadcast<double>(0x1p+52));
+  FourRows<double> u;
+  for (int i = 0; i < 4; ++i) {
+    const Vector<std::uint64_t> bits = (a.word[i] & 0xffffffffu) | exponent;  // 2^52 + word
+    u.row[i] = (bits_as<Vector<double>>(bits) - 0x1p+52) * 0x1p-32;
+  }
+  return u;
+}
+
+// Standard normal numbers (G. E. P. Box & M. E. Muller, 1958): rows 0 and 1 are the cosine and the
+// sine of one pair of uniform numbers, rows 2 and 3 of the other.
+template <class T>
+inline FourRows<T> normal_rows(const Source& source, std::int64_t column, std::int64_t row_group) {
+  const FourRows<T> u = uniform_rows<T>(source, column, row_group);
+  FourRows<T> z;
+  for (int i = 0; i < 4; i += 2) {
+    const Vector<T> radius = square_root<T>(log_of_normal<T>(T(1) - u.row[i]) * T(-2));
+    const SineCosine<T> angle = sine_cosine_pi<T>(u.row[i + 1] + u.row[i + 1]);
+    z.row[i] = radius * angle.cosine;
+    z.row[i + 1] = radius * angle.sine;
+  }
+  return z;
+}
+
+// 1 where u < p, else 0; NaN where p is NaN, so that a diverged unit is not hidden by its sample.
+template <class T>
+inline Vector<T> bernoulli(Vector<T> u, Vector<T> p) {
+  return select<T>(u < p, broadcast<T>(T(1)), p - p);
+}
+
+// Inverted dropout: keeps an element where u >= rate and multiplies it by 1 / (1 - rate).
+template <class T>
+struct Dropout {
+  explicit Dropout(T rate_) : rate(rate_), scale(T(1) / (T(1) - rate_)) {}
+  Vector<T> operator()(Vector<T> u, Vector<T> value) const {
+    return select<T>(u >= rate, value * scale, Vector<T>{});
+  }
+  T rate;
+  T scale;
+};
+
+// Calls body(first, count, group, word) for each group of up to four rows of [row, row + rows) that
+// share blocks: `first` counts from the top of the range; the group's rows draw words word .. word
+// + count - 1.
+template <class Body>
+inline void for_row_groups(std::int64_t row, std::int64_t rows, const Body& body) {
+  std::int64_t first = 0;
+  while (first < rows) {
+    const std::int64_t group = (row + first) >> 2;
+    const int word = static_cast<int>((row + first) & 3);
+    const std::int64_t left = rows - first;
+    const int count = left < 4 - word ? static_cast<int>(left) : 4 - word;
+    body(first, count, group, word);
+    first += count;
+  }
+}
+
+}  // namespace
+}  // namespace ictus::ICTUS_LEVEL

@@ -1,0 +1,48 @@
+"""Fixtures of the whole suite, and the settings of hypothesis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import ictus
+
+settings.register_profile(
+    "ictus",
+    deadline=None,  # the machine may be busy; no test asserts on time
+    derandomize=True,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("ictus")
+
+
+@pytest.fixture(params=ictus.instruction_sets())
+def each_level(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs the test once at every instruction-set level that the machine has; gives its name."""
+    before = ictus.instruction_set()
+    ictus.set_instruction_set(request.param)
+    yield request.param
+    ictus.set_instruction_set(before)
+
+
+@pytest.fixture
+def keep_threads() -> Iterator[None]:
+    """Lets a test change the number of threads, and restores it."""
+    before = ictus.num_threads()
+    yield
+    ictus.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The shared data: ICTUS_DATA, else ../shared/data beside the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("ICTUS_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no data folder at {folder}; set ICTUS_DATA to where it is")
+    return folder
