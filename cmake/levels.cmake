@@ -22,7 +22,8 @@ set(ICTUS_KERNEL_FLAGS
   -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Vectors never cross a translation unit by value, so the note on their calling convention is moot.
-  list(APPEND ICTUS_KERNEL_FLAGS -Wno-psabi)
+  # The intrinsics of GCC 12 read a vector they leave undefined on purpose.
+  list(APPEND ICTUS_KERNEL_FLAGS -Wno-psabi -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 
 function(ictus_add_levels)

@@ -1,45 +1,308 @@
-// Placeholder tile loop: correct, to be replaced by the blocked product.
+// The matrix product, blocked and packed in the manner of Goto & van de Geijn, "Anatomy of
+// high-performance matrix multiplication" (2008), with these choices:
+//
+//   for each block of columns and of the inner dimension of B   (stays in the level-2 cache)
+//     for each panel of up to kTileRows rows of A               (a chunk, claimed by a thread)
+//       pack the panel, then run over the panels of B: one register tile of C each
+//     pack the next block of B into panels                      (chunks of the same loop)
+//
+// After the last inner block the epilogue is applied to each tile on its way to C.
+// All cuts depend on the shape alone; each element of C is summed in the order of the inner index.
 #include "ictus/gemm.h"
 
+#include "core/memory.h"
+#include "kernels/detail/dot_product.h"
 #include "kernels/detail/epilogue.h"
+#include "kernels/detail/microkernel.h"
+#include "kernels/detail/pack.h"
 #include "kernels/detail/parallel.h"
-#include "kernels/detail/simd.h"
 
 namespace ictus::ICTUS_LEVEL {
 namespace {
 
+// Elements of B in one block: most of a level-2 cache of 1 MiB.
 template <class T>
-void multiply(const GemmArguments<T>& g) noexcept {
-  parallel_ranges(g.rows, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      for (std::int64_t j = 0; j < g.columns; ++j) {
-        T sum = 0;
-        for (std::int64_t p = 0; p < g.inner; ++p) {
-          sum += g.a[i * g.a_row_stride + p * g.a_column_stride] *
-                 g.b[p * g.b_row_stride + j * g.b_column_stride];
-        }
-        T& c = g.c[i * g.c_row_stride + j];
-        c = g.alpha * sum + (g.beta == T(0) ? T(0) : g.beta * c);
+constexpr std::int64_t kBlockElements = (832 << 10) / static_cast<std::int64_t>(sizeof(T));
+template <class T>
+constexpr std::int64_t kLeftPanel = kTileRows * kPanelStride<T> + 64;
+static_assert((2 * kBlockElements<float> + kLeftPanel<float>) * sizeof(float) < kScratchBytes);
+
+// Elements of a B so small that it stays near the registers wherever it lies.
+template <class T>
+constexpr std::int64_t kNearElements = (80 << 10) / static_cast<std::int64_t>(sizeof(T));
+
+// Products (of two scalars) that make a chunk worth handing to another thread: some 10 us.
+constexpr std::int64_t kChunkProducts = 400000;
+
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+// Cuts `total` into the fewest parts of at most `limit`, nearly equal, multiples of `unit`.
+inline std::int64_t even_part(std::int64_t total, std::int64_t limit, std::int64_t unit) {
+  const std::int64_t parts = larger(1, ceil_div(total, limit));
+  return larger(unit, ceil_div(ceil_div(total, parts), unit) * unit);
+}
+
+// The cuts of a product: all from its shape.
+template <class T>
+struct Cuts {
+  std::int64_t block_inner, inner_blocks;      // of the inner dimension
+  std::int64_t block_columns, column_blocks;   // of the columns of B
+  std::int64_t panel_rows;                     // rows of a left panel
+  std::int64_t chunk_rows, row_chunks;         // rows of C in a chunk: whole panels
+  std::int64_t chunk_columns, column_chunks;   // columns of a block in a chunk: whole panels
+
+  Cuts(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
+    constexpr std::int64_t tile = kTileColumns<T>;
+    block_inner = even_part(inner, kBlockInner<T>, 1);
+    inner_blocks = larger(1, ceil_div(inner, block_inner));
+    block_columns = even_part(columns, kBlockElements<T> / block_inner / tile * tile, tile);
+    column_blocks = ceil_div(columns, block_columns);
+    panel_rows = even_part(rows, kTileRows, 1);
+    const std::int64_t panels = ceil_div(rows, panel_rows);
+    const std::int64_t panel_work = panel_rows * block_columns * block_inner;
+    chunk_rows = panel_rows * smaller(panels, ceil_div(kChunkProducts, panel_work));
+    row_chunks = ceil_div(rows, chunk_rows);
+    // Few panels of rows: the columns are cut too.
+    const std::int64_t wanted = row_chunks >= 4 ? 1 : 8 / row_chunks;
+    const std::int64_t least = ceil_div(kChunkProducts, chunk_rows * block_inner);
+    chunk_columns = even_part(block_columns, larger(least, ceil_div(block_columns, wanted)), tile);
+    column_chunks = ceil_div(block_columns, chunk_columns);
+  }
+};
+
+// One block of B and the part of C that it contributes to.
+template <class T>
+struct Block {
+  const GemmArguments<T>& g;
+  std::int64_t column, columns;
+  std::int64_t first, inner;
+  const T* panels;  // packed; nullptr: whole panels are read where B lies
+  const T* edge;    // in that case the last panel, packed, where it is not whole
+};
+
+template <class T>
+Block<T> block_at(const GemmArguments<T>& g, const Cuts<T>& cuts, std::int64_t index) {
+  const std::int64_t column = index / cuts.inner_blocks * cuts.block_columns;
+  const std::int64_t first = index % cuts.inner_blocks * cuts.block_inner;
+  return {g,     column,
+          smaller(g.columns - column, cuts.block_columns),
+          first, smaller(g.inner - first, cuts.block_inner),
+          nullptr, nullptr};
+}
+
+template <class T>
+std::int64_t padded(std::int64_t columns) {
+  return ceil_div(columns, kTileColumns<T>) * kTileColumns<T>;
+}
+
+template <class T, LeftLayout kLayout>
+void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* left,
+                    std::int64_t column_begin, std::int64_t column_end) {
+  constexpr std::int64_t tile = kTileColumns<T>;
+  const GemmArguments<T>& g = block.g;
+  const bool finish = block.first + block.inner == g.inner && g.epilogue != nullptr;
+  const T beta = block.first == 0 ? g.beta : T(1);
+  // Rows of C half a page apart drive each other out of the level-1 cache: there the epilogue works
+  // on a copy of the tile.
+  const bool staged = finish && g.c_row_stride * static_cast<std::int64_t>(sizeof(T)) % 2048 == 0;
+  alignas(kVectorBytes) T finished[kTileRows * tile];
+  for (std::int64_t j = column_begin; j < column_end; j += tile) {
+    const int columns = static_cast<int>(smaller(column_end - j, tile));
+    const int vectors = columns > kLanes<T> ? 2 : 1;
+    const T* right = block.panels + j * block.inner;
+    std::int64_t right_stride = tile;
+    if (block.panels == nullptr) {
+      right = block.edge;
+      if (columns == tile) {
+        right = g.b + block.first * g.b_row_stride + block.column + j;
+        right_stride = g.b_row_stride;
       }
     }
+    T* const c = g.c + row * g.c_row_stride + block.column + j;
+    T* const out = staged ? finished : c;
+    const std::int64_t stride = staged ? tile : g.c_row_stride;
+    const TileTarget<T> target = {c,       g.c_row_stride, out,
+                                  stride,  g.alpha,        beta,
+                                  columns - (vectors - 1) * kLanes<T>};
+    tile_function<T, kLayout>(rows, vectors)(block.inner, left, g.a_row_stride, right, right_stride,
+                                             target);
+    if (finish) apply_epilogue(*g.epilogue, out, stride, row, block.column + j, rows, columns);
+    if (staged) {
+      for (int i = 0; i < rows; ++i) copy_run(c + i * g.c_row_stride, finished + i * tile, columns);
+    }
+  }
+}
+
+// One chunk: some panels of rows by some columns of the block.
+template <class T>
+void multiply_chunk(const Block<T>& block, const Cuts<T>& cuts, std::int64_t chunk) {
+  const GemmArguments<T>& g = block.g;
+  const std::int64_t begin = chunk / cuts.column_chunks * cuts.chunk_rows;
+  const std::int64_t end = smaller(begin + cuts.chunk_rows, g.rows);
+  const std::int64_t column_begin = chunk % cuts.column_chunks * cuts.chunk_columns;
+  const std::int64_t column_end = smaller(column_begin + cuts.chunk_columns, block.columns);
+  if (column_begin >= column_end) return;  // the last block of columns may have fewer chunks
+  // Copying a panel pays when it is used for more than a few tiles.
+  const bool direct = g.a_column_stride == 1 && column_end - column_begin <= 4 * kTileColumns<T>;
+  T* const panel = static_cast<T*>(thread_scratch());
+  for (std::int64_t row = begin; row < end; row += cuts.panel_rows) {
+    const int rows = static_cast<int>(smaller(end - row, cuts.panel_rows));
+    const T* const a = g.a + row * g.a_row_stride + block.first * g.a_column_stride;
+    if (direct) {
+      multiply_panel<T, LeftLayout::direct>(block, row, rows, a, column_begin, column_end);
+    } else if (g.a_column_stride == 1) {
+      pack_left_rows(a, g.a_row_stride, rows, block.inner, panel);
+      multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end);
+    } else {
+      pack_left_columns(a, g.a_row_stride, g.a_column_stride, rows, block.inner, panel);
+      multiply_panel<T, LeftLayout::columns>(block, row, rows, panel, column_begin, column_end);
+    }
+  }
+}
+
+// Packs the panels [begin, end) of a block to their places after `panels`.
+template <class T>
+void pack_panels(const Block<T>& block, std::int64_t begin, std::int64_t end, T* panels) {
+  constexpr std::int64_t tile = kTileColumns<T>;
+  const GemmArguments<T>& g = block.g;
+  const T* const b = g.b + block.first * g.b_row_stride + block.column * g.b_column_stride;
+  const std::int64_t whole = g.b_column_stride == 1 ? smaller(end, block.columns / tile) : begin;
+  if (whole > begin) {
+    pack_right_rows(b + begin * tile, g.b_row_stride, whole - begin, block.inner,
+                    panels + begin * tile * block.inner);
+  }
+  for (std::int64_t panel = larger(begin, whole); panel < end; ++panel) {
+    const std::int64_t j = panel * tile;
+    pack_right(b + j * g.b_column_stride, g.b_row_stride, g.b_column_stride,
+               static_cast<int>(smaller(block.columns - j, tile)), block.inner,
+               panels + j * block.inner);
+  }
+}
+
+constexpr std::int64_t kPackPanels = 4;  // panels in a chunk of packing
+
+template <class T>
+std::int64_t pack_chunks(const Block<T>& block) {
+  return ceil_div(block.columns, kPackPanels * kTileColumns<T>);
+}
+
+template <class T>
+void pack_chunk(const Block<T>& block, std::int64_t chunk, T* panels) {
+  const std::int64_t begin = chunk * kPackPanels;
+  pack_panels(block, begin,
+              smaller(begin + kPackPanels, ceil_div(block.columns, kTileColumns<T>)), panels);
+}
+
+// Blocks one after the other; while the last panels of one are multiplied, the next is packed.
+template <class T>
+void multiply_blocks(const GemmArguments<T>& g, const Cuts<T>& cuts) {
+  T* const buffer = static_cast<T*>(thread_scratch()) + kLeftPanel<T>;
+  const std::int64_t blocks = cuts.column_blocks * cuts.inner_blocks;
+  const std::int64_t multiply_chunks = cuts.row_chunks * cuts.column_chunks;
+  auto buffer_of = [&](std::int64_t index) { return buffer + index % 2 * kBlockElements<T>; };
+  const Block<T> first = block_at(g, cuts, 0);
+  auto pack_first = [&](std::int64_t chunk) { pack_chunk(first, chunk, buffer); };
+  parallel_chunks(pack_chunks(first), pack_first);
+  for (std::int64_t index = 0; index < blocks; ++index) {
+    const bool more = index + 1 < blocks;
+    const Block<T> next = block_at(g, cuts, more ? index + 1 : index);
+    Block<T> block = block_at(g, cuts, index);
+    block.panels = buffer_of(index);
+    auto chunk_body = [&](std::int64_t chunk) {
+      if (chunk < multiply_chunks) {
+        multiply_chunk(block, cuts, chunk);
+      } else {
+        pack_chunk(next, chunk - multiply_chunks, buffer_of(index + 1));
+      }
+    };
+    parallel_chunks(multiply_chunks + (more ? pack_chunks(next) : 0), chunk_body);
+  }
+}
+
+// The same where B needs no packing: it is packed already, or a few rows of A do not repay it.
+template <class T>
+void multiply_in_place(const GemmArguments<T>& g, const Cuts<T>& cuts) {
+  T* const buffer = static_cast<T*>(thread_scratch()) + kLeftPanel<T>;
+  const std::int64_t blocks = cuts.column_blocks * cuts.inner_blocks;
+  for (std::int64_t index = 0; index < blocks; ++index) {
+    Block<T> block = block_at(g, cuts, index);
+    if (g.packed_b != nullptr) {
+      block.panels = g.packed_b + block.column * g.inner + block.first * padded<T>(block.columns);
+    } else if (const std::int64_t rest = block.columns % kTileColumns<T>; rest != 0) {
+      const T* const b = g.b + block.first * g.b_row_stride + block.column + block.columns - rest;
+      pack_right(b, g.b_row_stride, std::int64_t{1}, static_cast<int>(rest), block.inner, buffer);
+      block.edge = buffer;
+    }
+    auto chunk_body = [&](std::int64_t chunk) { multiply_chunk(block, cuts, chunk); };
+    parallel_chunks(cuts.row_chunks * cuts.column_chunks, chunk_body);
+  }
+}
+
+// One side is a few rows or columns, and both lie along the inner dimension.
+template <class T>
+void multiply_narrow(const GemmArguments<T>& g) {
+  const bool tall = g.rows > g.columns;
+  const std::int64_t length = tall ? g.rows : g.columns;
+  const std::int64_t other = tall ? g.columns : g.rows;
+  const std::int64_t grain = 4 * ceil_div(kChunkProducts / 8, 4 * larger(1, g.inner * other));
+  parallel_ranges(length, grain, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t row = tall ? begin : 0, column = tall ? 0 : begin;
+    const std::int64_t row_end = tall ? end : g.rows, column_end = tall ? g.columns : end;
+    dot_block(g, row, row_end, column, column_end);
     if (g.epilogue != nullptr) {
-      apply_epilogue<T>(*g.epilogue, g.c + begin * g.c_row_stride, g.c_row_stride, begin, 0,
-                        static_cast<int>(end - begin), static_cast<int>(g.columns));
+      apply_epilogue(*g.epilogue, g.c + row * g.c_row_stride + column, g.c_row_stride, row, column,
+                     static_cast<int>(row_end - row), static_cast<int>(column_end - column));
     }
   });
 }
 
 template <class T>
+bool is_identity(const Epilogue<T>& e) {
+  return e.bias == nullptr && e.activation == Activation::identity && e.dropout_rate == T(0) &&
+         e.sampling == Sampling::none;
+}
+
+template <class T>
+void multiply(const GemmArguments<T>& given) noexcept {
+  if (given.rows == 0 || given.columns == 0) return;
+  GemmArguments<T> g = given;
+  if (g.alpha == T(0)) g.inner = 0;  // A and B are not read, as in BLAS
+  if (g.epilogue != nullptr && is_identity(*g.epilogue)) g.epilogue = nullptr;
+  const bool narrow = g.rows <= kNarrow || g.columns <= kNarrow;
+  if (narrow && g.packed_b == nullptr && g.a_column_stride == 1 && g.b_row_stride == 1) {
+    return multiply_narrow(g);
+  }
+  const Cuts<T> cuts(g.rows, g.columns, g.inner);
+  // Packing B does not pay where it is used for few panels of rows, or is near at hand anyway.
+  const bool unpacked = g.b_column_stride == 1 &&
+                        (g.rows <= 2 * kTileRows || g.inner * g.columns <= kNearElements<T>);
+  if (g.packed_b != nullptr || unpacked) return multiply_in_place(g, cuts);
+  multiply_blocks(g, cuts);
+}
+
+template <class T>
 std::int64_t packed_b_elements(std::int64_t inner, std::int64_t columns) noexcept {
-  return inner * columns;
+  return inner * padded<T>(columns);
 }
 
 template <class T>
 void pack_b(const T* b, std::int64_t inner, std::int64_t columns, std::int64_t row_stride,
             std::int64_t column_stride, T* packed) noexcept {
-  for (std::int64_t p = 0; p < inner; ++p)
-    for (std::int64_t j = 0; j < columns; ++j)
-      packed[p * columns + j] = b[p * row_stride + j * column_stride];
+  GemmArguments<T> g = {};
+  g.columns = columns;
+  g.inner = inner;
+  g.b = b;
+  g.b_row_stride = row_stride;
+  g.b_column_stride = column_stride;
+  const Cuts<T> cuts(1, columns, inner);
+  for (std::int64_t index = 0; index < cuts.column_blocks * cuts.inner_blocks; ++index) {
+    const Block<T> block = block_at(g, cuts, index);
+    T* const panels = packed + block.column * inner + block.first * padded<T>(block.columns);
+    auto chunk_body = [&](std::int64_t chunk) { pack_chunk(block, chunk, panels); };
+    parallel_chunks(pack_chunks(block), chunk_body);
+  }
 }
 
 }  // namespace
@@ -47,6 +310,7 @@ void pack_b(const T* b, std::int64_t inner, std::int64_t columns, std::int64_t r
 extern const GemmKernels<float> gemm_float;
 extern const GemmKernels<double> gemm_double;
 const GemmKernels<float> gemm_float = {multiply<float>, packed_b_elements<float>, pack_b<float>};
-const GemmKernels<double> gemm_double = {multiply<double>, packed_b_elements<double>, pack_b<double>};
+const GemmKernels<double> gemm_double = {multiply<double>, packed_b_elements<double>,
+                                         pack_b<double>};
 
 }  // namespace ictus::ICTUS_LEVEL

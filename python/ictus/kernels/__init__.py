@@ -1,2 +1,5 @@
 """The kernel functions: formulas on arrays."""
-from ictus.kernels.gemm import gemm
+
+from ictus.kernels.gemm import PackedMatrix, gemm
+
+__all__ = ["PackedMatrix", "gemm"]
