@@ -58,8 +58,8 @@ class Check {
 
   // The same, C-contiguous as a whole.
   template <class T>
-  View<T> contiguous(const char* name, py::handle object,
-                     std::initializer_list<std::int64_t> shape, Access access = Access::read) const;
+  View<T> contiguous(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
+                     Access access = Access::read) const;
 
   // Refuses two arrays whose memory ranges meet.
   template <class A, class B>
@@ -103,7 +103,8 @@ class ReleaseGil {
   PyThreadState* state_ = nullptr;
 };
 
-// --- implementation -------------------------------------------------------------------------------
+// --- implementation
+// -------------------------------------------------------------------------------
 
 std::string shape_text(const std::int64_t* extents, int rank);
 std::string dtype_text(py::handle array);

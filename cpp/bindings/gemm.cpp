@@ -33,8 +33,9 @@ class PackedMatrix {
   template <class T>
   const T* data(const Check& check) const {
     if (scalar_is_float_ != std::is_same_v<T, float>) {
-      check.type_error("b", std::string("must be packed from dtype ") +
-                                (scalar_is_float_ ? "float64, got float32" : "float32, got float64"));
+      check.type_error("b",
+                       std::string("must be packed from dtype ") +
+                           (scalar_is_float_ ? "float64, got float32" : "float32, got float64"));
     }
     if (level_ != level()) {
       check.value_error("b", std::string("was packed for instruction set ") + level_name(level_) +
@@ -59,8 +60,7 @@ class PackedMatrix {
 
   template <class T>
   void pack(py::handle b) {
-    const View<const T> v =
-        Check("PackedMatrix").strided<const T>("b", b, {inner_, columns_});
+    const View<const T> v = Check("PackedMatrix").strided<const T>("b", b, {inner_, columns_});
     reserve(static_cast<std::size_t>(tables<T>().gemm->packed_b_elements(inner_, columns_)) *
             sizeof(T));
     const ReleaseGil release(static_cast<double>(inner_) * static_cast<double>(columns_));
@@ -97,7 +97,8 @@ Epilogue<T> checked_epilogue(const Check& check, py::handle bias, std::int64_t c
     check.disjoint("out", out, "bias", view);
     epilogue.bias = view.data;
   }
-  check.require(activation >= 0 && activation < kActivations, "activation", "in 0 .. 4", activation);
+  check.require(activation >= 0 && activation < kActivations, "activation", "in 0 .. 4",
+                activation);
   check.require(sampling >= 0 && sampling <= 2, "sampling", "in 0 .. 2", sampling);
   check.require(dropout_rate >= 0 && dropout_rate < 1, "dropout_rate", "in [0, 1)", dropout_rate);
   check.require(first_row >= 0, "first_row", "not negative", static_cast<double>(first_row));
@@ -125,8 +126,8 @@ void gemm(py::handle a, py::handle b, py::handle out, double alpha, double beta,
       if (matrix.inner() != va.shape[1]) {
         const std::int64_t got[] = {matrix.inner(), matrix.columns()};
         const std::int64_t wanted[] = {va.shape[1], kAny};
-        check.value_error("b", "must have shape " + shape_text(wanted, 2) + ", got " +
-                                   shape_text(got, 2));
+        check.value_error(
+            "b", "must have shape " + shape_text(wanted, 2) + ", got " + shape_text(got, 2));
       }
       vb.shape[1] = matrix.columns();
     } else {
@@ -135,13 +136,12 @@ void gemm(py::handle a, py::handle b, py::handle out, double alpha, double beta,
     const View<T> vc = check.rows<T>("out", out, {va.shape[0], vb.shape[1]}, Access::write);
     check.disjoint("out", vc, "a", va);
     if (packed == nullptr) check.disjoint("out", vc, "b", vb);
-    const Epilogue<T> epilogue =
-        checked_epilogue<T>(check, bias, vb.shape[1], vc, activation, dropout_rate, sampling, seed,
-                            stream, first_row);
-    const GemmArguments<T> arguments = {va.shape[0], vb.shape[1], va.shape[1],
-                                        static_cast<T>(alpha), va.data, va.stride[0], va.stride[1],
-                                        vb.data, vb.stride[0], vb.stride[1], packed,
-                                        static_cast<T>(beta), vc.data, vc.stride[0], &epilogue};
+    const Epilogue<T> epilogue = checked_epilogue<T>(
+        check, bias, vb.shape[1], vc, activation, dropout_rate, sampling, seed, stream, first_row);
+    const GemmArguments<T> arguments = {
+        va.shape[0],  vb.shape[1],          va.shape[1], static_cast<T>(alpha), va.data,
+        va.stride[0], va.stride[1],         vb.data,     vb.stride[0],          vb.stride[1],
+        packed,       static_cast<T>(beta), vc.data,     vc.stride[0],          &epilogue};
     const ReleaseGil release(static_cast<double>(va.shape[0]) * static_cast<double>(va.shape[1]) *
                              static_cast<double>(vb.shape[1]));
     tables<T>().gemm->multiply(arguments);

@@ -1,6 +1,6 @@
 // Philox 4x32-10, the counter-based generator of Salmon, Moraes, Dror & Shaw, "Parallel random
-// numbers: as easy as 1, 2, 3" (SC 2011), in plain code for the host and a GPU alike. The vectorised
-// form in kernels/detail/random.h gives the same words.
+// numbers: as easy as 1, 2, 3" (SC 2011), in plain code for the host and a GPU alike. The
+// vectorised form in kernels/detail/random.h gives the same words.
 //
 // How ictus numbers its draws. A matrix element (row i, column j) of stream s under seed k draws
 // word i mod 4 of the block whose counter is (j, i / 4, s low, s high) and whose key is (k low,

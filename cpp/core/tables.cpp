@@ -2,7 +2,7 @@
 
 namespace ictus {
 
-#define ICTUS_DECLARE(family, Table)          \
+#define ICTUS_DECLARE(family, Table)        \
   extern const Table<float> family##_float; \
   extern const Table<double> family##_double;
 namespace baseline {

@@ -203,7 +203,8 @@ int default_num_threads() noexcept {
   if (const int own = from_environment("ICTUS_NUM_THREADS"); own > 0) return clip(own);
   int count = allowed_processors();
   if (const int limit = cgroup_processors(); limit > 0 && limit < count) count = limit;
-  if (const int other = from_environment("OMP_NUM_THREADS"); other > 0 && other < count) count = other;
+  if (const int other = from_environment("OMP_NUM_THREADS"); other > 0 && other < count)
+    count = other;
   return clip(count);
 }
 

@@ -1,10 +1,11 @@
 // The only threads in the tree: a small pool that runs the chunks of a loop.
 //
-// Chunks are cut by the caller from the problem's size, never from the thread count, and are claimed
-// one by one from an atomic counter, so results cannot depend on how many threads take part. The
-// calling thread works too and waits only for chunks that somebody else has claimed. Workers spin for
-// some microseconds after a loop, then sleep. A nested loop, and a loop that starts while another
-// thread holds the pool, run inline. After fork the child starts with a fresh pool.
+// Chunks are cut by the caller from the problem's size, never from the thread count, and are
+// claimed one by one from an atomic counter, so results cannot depend on how many threads take
+// part. The calling thread works too and waits only for chunks that somebody else has claimed.
+// Workers spin for some microseconds after a loop, then sleep. A nested loop, and a loop that
+// starts while another thread holds the pool, run inline. After fork the child starts with a fresh
+// pool.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@ namespace ictus {
 
 using ChunkFunction = void (*)(void* context, std::int64_t chunk) noexcept;
 
-// Calls function(context, i) once for every i in [0, chunks), and returns when all calls have ended.
+// Calls function(context, i) once for every i in [0, chunks), and returns when all calls have
+// ended.
 void run_chunks(std::int64_t chunks, void* context, ChunkFunction function) noexcept;
 
 // How many threads a loop may use, the caller included.

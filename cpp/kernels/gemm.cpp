@@ -25,7 +25,7 @@ template <class T>
 constexpr std::int64_t kBlockElements = (832 << 10) / static_cast<std::int64_t>(sizeof(T));
 template <class T>
 constexpr std::int64_t kLeftPanel = kTileRows * kPanelStride<T> + 64;
-static_assert((2 * kBlockElements<float> + kLeftPanel<float>) * sizeof(float) < kScratchBytes);
+static_assert((2 * kBlockElements<float> + kLeftPanel<float>)*sizeof(float) < kScratchBytes);
 
 // Elements of a B so small that it stays near the registers wherever it lies.
 template <class T>
@@ -47,11 +47,11 @@ inline std::int64_t even_part(std::int64_t total, std::int64_t limit, std::int64
 // The cuts of a product: all from its shape.
 template <class T>
 struct Cuts {
-  std::int64_t block_inner, inner_blocks;      // of the inner dimension
-  std::int64_t block_columns, column_blocks;   // of the columns of B
-  std::int64_t panel_rows;                     // rows of a left panel
-  std::int64_t chunk_rows, row_chunks;         // rows of C in a chunk: whole panels
-  std::int64_t chunk_columns, column_chunks;   // columns of a block in a chunk: whole panels
+  std::int64_t block_inner, inner_blocks;     // of the inner dimension
+  std::int64_t block_columns, column_blocks;  // of the columns of B
+  std::int64_t panel_rows;                    // rows of a left panel
+  std::int64_t chunk_rows, row_chunks;        // rows of C in a chunk: whole panels
+  std::int64_t chunk_columns, column_chunks;  // columns of a block in a chunk: whole panels
 
   Cuts(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
     constexpr std::int64_t tile = kTileColumns<T>;
@@ -86,10 +86,13 @@ template <class T>
 Block<T> block_at(const GemmArguments<T>& g, const Cuts<T>& cuts, std::int64_t index) {
   const std::int64_t column = index / cuts.inner_blocks * cuts.block_columns;
   const std::int64_t first = index % cuts.inner_blocks * cuts.block_inner;
-  return {g,     column,
+  return {g,
+          column,
           smaller(g.columns - column, cuts.block_columns),
-          first, smaller(g.inner - first, cuts.block_inner),
-          nullptr, nullptr};
+          first,
+          smaller(g.inner - first, cuts.block_inner),
+          nullptr,
+          nullptr};
 }
 
 template <class T>
@@ -123,9 +126,8 @@ void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* 
     T* const c = g.c + row * g.c_row_stride + block.column + j;
     T* const out = staged ? finished : c;
     const std::int64_t stride = staged ? tile : g.c_row_stride;
-    const TileTarget<T> target = {c,       g.c_row_stride, out,
-                                  stride,  g.alpha,        beta,
-                                  columns - (vectors - 1) * kLanes<T>};
+    const TileTarget<T> target = {
+        c, g.c_row_stride, out, stride, g.alpha, beta, columns - (vectors - 1) * kLanes<T>};
     tile_function<T, kLayout>(rows, vectors)(block.inner, left, g.a_row_stride, right, right_stride,
                                              target);
     if (finish) apply_epilogue(*g.epilogue, out, stride, row, block.column + j, rows, columns);
@@ -191,8 +193,8 @@ std::int64_t pack_chunks(const Block<T>& block) {
 template <class T>
 void pack_chunk(const Block<T>& block, std::int64_t chunk, T* panels) {
   const std::int64_t begin = chunk * kPackPanels;
-  pack_panels(block, begin,
-              smaller(begin + kPackPanels, ceil_div(block.columns, kTileColumns<T>)), panels);
+  pack_panels(block, begin, smaller(begin + kPackPanels, ceil_div(block.columns, kTileColumns<T>)),
+              panels);
 }
 
 // Blocks one after the other; while the last panels of one are multiplied, the next is packed.

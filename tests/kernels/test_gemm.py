@@ -28,9 +28,7 @@ def make_operand(generator, shape, dtype, layout):
     if layout == "columns":
         return np.asfortranarray(generator.standard_normal(shape).astype(dtype))
     if layout == "every other":
-        return generator.standard_normal((2 * rows + 1, 2 * columns + 1)).astype(dtype)[
-            1::2, 1::2
-        ]
+        return generator.standard_normal((2 * rows + 1, 2 * columns + 1)).astype(dtype)[1::2, 1::2]
     if layout == "reversed":
         return generator.standard_normal(shape).astype(dtype)[::-1, ::-1]
     if layout == "offset":
@@ -77,7 +75,14 @@ class TestProduct:
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @pytest.mark.parametrize(
         "shape",
-        [(200, 1100, 90), (30, 520, 1700), (9, 1030, 700), (600, 2, 450), (3, 2000, 3), (300, 600, 1)],
+        [
+            (200, 1100, 90),
+            (30, 520, 1700),
+            (9, 1030, 700),
+            (600, 2, 450),
+            (3, 2000, 3),
+            (300, 600, 1),
+        ],
     )
     @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True)])
     def test_many_blocks(self, shape, transposed, dtype):

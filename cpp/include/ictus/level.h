@@ -11,7 +11,7 @@ constexpr int kLevels = ICTUS_LEVEL_COUNT;  // how many levels this build contai
 const char* level_name(Level level) noexcept;
 bool level_available(Level level) noexcept;  // compiled in, and the processor and system have it
 Level best_level() noexcept;
-Level level() noexcept;  // the level in force
+Level level() noexcept;                // the level in force
 bool set_level(Level level) noexcept;  // false, and nothing changes, where it is not available
 
 }  // namespace ictus

@@ -99,8 +99,8 @@ inline void pack_right_transposed(const T* b, std::int64_t column_stride, int co
   }
 }
 
-// Several whole panels of a B with contiguous rows, side by side: long runs of memory are read, which
-// the processor's prefetcher follows.
+// Several whole panels of a B with contiguous rows, side by side: long runs of memory are read,
+// which the processor's prefetcher follows.
 template <class T>
 inline void pack_right_rows(const T* b, std::int64_t row_stride, std::int64_t panels,
                             std::int64_t inner, T* packed) {
@@ -124,8 +124,8 @@ inline void pack_right_rows(const T* b, std::int64_t row_stride, std::int64_t pa
 
 // One panel (up to kTileColumns columns) of B.
 template <class T>
-inline void pack_right(const T* b, std::int64_t row_stride, std::int64_t column_stride,
-                       int columns, std::int64_t inner, T* panel) {
+inline void pack_right(const T* b, std::int64_t row_stride, std::int64_t column_stride, int columns,
+                       std::int64_t inner, T* panel) {
   constexpr int lanes = kLanes<T>;
   for (int first = 0; first < columns; first += lanes) {
     const int count = columns - first < lanes ? columns - first : lanes;

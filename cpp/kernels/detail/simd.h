@@ -24,6 +24,11 @@ namespace ictus::ICTUS_LEVEL {
 namespace {
 
 constexpr int kVectorBytes = ICTUS_VECTOR_BYTES;
+#if ICTUS_VECTOR_BYTES == 64 || defined(__aarch64__)
+constexpr int kVectorRegisters = 32;
+#else
+constexpr int kVectorRegisters = 16;
+#endif
 
 template <class T>
 struct VectorOf {
