@@ -16,10 +16,10 @@ layouts = st.sampled_from(["contiguous", "padded", "shifted", "transposed", "ste
 
 
 def arrange(a: np.ndarray, layout: str) -> np.ndarray:
-    """A view equal to the matrix `a` that lies in memory as `layout` says; padding is NaN."""
+    """A copy of the matrix `a` that lies in memory as `layout` says; padding is NaN."""
     rows, columns = a.shape
     if layout == "contiguous":
-        return np.ascontiguousarray(a)
+        return a.copy()
     if layout == "transposed":
         return np.ascontiguousarray(a.T).T
     if layout == "reversed":

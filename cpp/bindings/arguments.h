@@ -65,6 +65,11 @@ class Check {
   template <class A, class B>
   void disjoint(const char* name, const View<A>& a, const char* other, const View<B>& b) const;
 
+  // The same, but `a` may be exactly `b`: the same elements at the same places.
+  template <class A, class B>
+  void same_or_disjoint(const char* name, const View<A>& a, const char* other,
+                        const View<B>& b) const;
+
   // A number within [low, high]; `expected` says so in words, for example "in [0, 1)".
   void require(bool condition, const char* name, const char* expected, double got) const;
 
@@ -212,6 +217,17 @@ void Check::disjoint(const char* name, const View<A>& a, const char* other,
   if (a_first < b_last && b_first < a_last) {
     value_error(name, std::string("must not overlap ") + other);
   }
+}
+
+template <class A, class B>
+void Check::same_or_disjoint(const char* name, const View<A>& a, const char* other,
+                             const View<B>& b) const {
+  bool same = static_cast<const void*>(a.data) == static_cast<const void*>(b.data) &&
+              sizeof(A) == sizeof(B) && a.rank == b.rank;
+  for (int i = 0; same && i < a.rank; ++i) {
+    same = a.shape[i] == b.shape[i] && (a.shape[i] <= 1 || a.stride[i] == b.stride[i]);
+  }
+  if (!same) disjoint(name, a, other, b);
 }
 
 }  // namespace ictus::bindings

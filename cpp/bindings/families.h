@@ -7,5 +7,7 @@ namespace ictus::bindings {
 
 void register_runtime(pybind11::module_& module);  // levels and threads
 void register_gemm(pybind11::module_& module);
+void register_activation(pybind11::module_& module);
+void register_random(pybind11::module_& module);
 
 }  // namespace ictus::bindings

@@ -6,4 +6,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.doc() = "Native kernels of ictus.";
   register_runtime(module);
   register_gemm(module);
+  register_activation(module);
+  register_random(module);
 }

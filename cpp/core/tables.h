@@ -2,10 +2,15 @@
 // kernels/F.cpp defines. This list is the only registry; a family that is not in it does not exist.
 #pragma once
 
+#include "ictus/activation.h"
 #include "ictus/gemm.h"
 #include "ictus/level.h"
+#include "ictus/random.h"
 
-#define ICTUS_FAMILIES(X) X(gemm, GemmKernels)
+#define ICTUS_FAMILIES(X)          \
+  X(gemm, GemmKernels)             \
+  X(activation, ActivationKernels) \
+  X(random, RandomKernels)
 
 namespace ictus {
 

@@ -5,6 +5,7 @@
 
 #include "ictus/epilogue.h"
 #include "kernels/detail/activate.h"
+#include "kernels/detail/blocks.h"
 #include "kernels/detail/random.h"
 #include "kernels/detail/simd.h"
 
@@ -23,21 +24,6 @@ struct EpilogueTile {
   int columns;
 };
 
-// Calls body(j, load, store, width) for each vector of columns: whole ones, then the tail.
-template <class T, class Body>
-inline void for_column_vectors(int columns, const Body& body) {
-  int j = 0;
-  for (; j + kLanes<T> <= columns; j += kLanes<T>) {
-    body(j, [](const T* p) { return load<T>(p); }, [](T* p, Vector<T> v) { store<T>(p, v); });
-  }
-  if (j < columns) {
-    const int left = columns - j;
-    body(
-        j, [left](const T* p) { return load_partial<T>(p, left); },
-        [left](T* p, Vector<T> v) { store_partial<T>(p, v, left); });
-  }
-}
-
 template <Activation A, class T>
 inline void bias_and_activation(const Epilogue<T>& e, const EpilogueTile<T>& t) {
   for_column_vectors<T>(t.columns, [&](int j, auto read, auto write) {
@@ -50,40 +36,27 @@ inline void bias_and_activation(const Epilogue<T>& e, const EpilogueTile<T>& t) 
 // Replaces each element by what `change` makes of it and of its draw.
 template <class T, class Draw, class Change>
 inline void change_by_draws(const EpilogueTile<T>& t, const Draw& draw, const Change& change) {
-  for_row_groups(t.row, t.rows, [&](std::int64_t first, int count, std::int64_t group, int word) {
-    for_column_vectors<T>(t.columns, [&](int j, auto read, auto write) {
-      const FourRows<T> random = draw(t.column + j, group);
-      T* c = t.c + first * t.stride + j;
-      if (count == 4) {
-        for (int i = 0; i < 4; ++i, c += t.stride) write(c, change(random.row[i], read(c)));
-      } else {
-        for (int i = 0; i < count; ++i, c += t.stride) {
-          write(c, change(random.row[word + i], read(c)));
-        }
-      }
-    });
-  });
+  for_draws<T>(t.row, t.rows, t.column, t.columns, draw,
+               [&](int i, int j, Vector<T> random, auto read, auto write) {
+                 T* c = t.c + i * t.stride + j;
+                 write(c, change(random, read(c)));
+               });
 }
 
 template <class T>
 inline void drop(const Epilogue<T>& e, const EpilogueTile<T>& t) {
   const Source source = {e.seed, e.stream};
-  change_by_draws<T>(
-      t, [&](std::int64_t j, std::int64_t g) { return uniform_rows<T>(source, j, g); },
-      Dropout<T>(e.dropout_rate));
+  change_by_draws<T>(t, Uniform<T>{source}, Dropout<T>(e.dropout_rate));
 }
 
 template <class T>
 inline void sample(const Epilogue<T>& e, const EpilogueTile<T>& t) {
   const Source source = {e.seed, e.stream + 1};
   if (e.sampling == Sampling::bernoulli) {
-    change_by_draws<T>(
-        t, [&](std::int64_t j, std::int64_t g) { return uniform_rows<T>(source, j, g); },
-        [](Vector<T> u, Vector<T> p) { return bernoulli<T>(u, p); });
+    change_by_draws<T>(t, Uniform<T>{source},
+                       [](Vector<T> u, Vector<T> p) { return bernoulli<T>(u, p); });
   } else if (e.sampling == Sampling::gaussian) {
-    change_by_draws<T>(
-        t, [&](std::int64_t j, std::int64_t g) { return normal_rows<T>(source, j, g); },
-        [](Vector<T> z, Vector<T> mean) { return mean + z; });
+    change_by_draws<T>(t, Normal<T>{source}, [](Vector<T> z, Vector<T> mean) { return mean + z; });
   }
 }
 

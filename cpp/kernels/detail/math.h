@@ -191,8 +191,8 @@ inline Vector<T> tanh(Vector<T> x) {
   const Vector<T> z = x * x;
   const Vector<T> near = x + x * z * horner<T>(z, MathConstants<T>::tanh);
   const Vector<T> far = T(1) - T(2) / (exp<T>(magnitude + magnitude) + T(1));
-  const U sign = bits_as<U>(x) ^ bits_as<U>(magnitude);
-  return select<T>(magnitude < T(0.625), near, bits_as<Vector<T>>(bits_as<U>(far) | sign));
+  const Vector<T> y = select<T>(magnitude < T(0.625), near, far);
+  return bits_as<Vector<T>>(bits_as<U>(y) | (bits_as<U>(x) ^ bits_as<U>(magnitude)));
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|).

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/philox.h"
+#include "kernels/detail/blocks.h"
 #include "kernels/detail/math.h"
 #include "kernels/detail/simd.h"
 
@@ -124,18 +125,40 @@ struct Dropout {
   T scale;
 };
 
-// Calls body(first, count, group, word) for each group of up to four rows of [row, row + rows) that
-// share blocks: `first` counts from the top of the range; the group's rows draw words word .. word
-// + count - 1.
-template <class Body>
-inline void for_row_groups(std::int64_t row, std::int64_t rows, const Body& body) {
-  std::int64_t first = 0;
-  while (first < rows) {
+// What for_draws draws.
+template <class T>
+struct Uniform {
+  Source source;
+  FourRows<T> operator()(std::int64_t column, std::int64_t row_group) const {
+    return uniform_rows<T>(source, column, row_group);
+  }
+};
+template <class T>
+struct Normal {
+  Source source;
+  FourRows<T> operator()(std::int64_t column, std::int64_t row_group) const {
+    return normal_rows<T>(source, column, row_group);
+  }
+};
+
+// Calls body(i, j, random, read, write) for each row i and vector of columns j of a tile whose
+// top-left element is (row, column); `random` is drawn for (row + i, column + j) and the following
+// lanes; read and write keep within the columns (for_column_vectors).
+template <class T, class Index, class Draw, class Body>
+inline void for_draws(std::int64_t row, Index rows, std::int64_t column, Index columns,
+                      const Draw& draw, const Body& body) {
+  for (Index first = 0; first < rows;) {
     const std::int64_t group = (row + first) >> 2;
     const int word = static_cast<int>((row + first) & 3);
-    const std::int64_t left = rows - first;
-    const int count = left < 4 - word ? static_cast<int>(left) : 4 - word;
-    body(first, count, group, word);
+    const int count = rows - first < 4 - word ? static_cast<int>(rows - first) : 4 - word;
+    for_column_vectors<T>(columns, [&](Index j, auto read, auto write) {
+      const FourRows<T> random = draw(column + j, group);
+      if (count == 4) {
+        for (int i = 0; i < 4; ++i) body(first + i, j, random.row[i], read, write);
+      } else {
+        for (int i = 0; i < count; ++i) body(first + i, j, random.row[word + i], read, write);
+      }
+    });
     first += count;
   }
 }

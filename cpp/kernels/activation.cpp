@@ -1,0 +1,121 @@
+// Elementwise functions, activation derivatives and dropout.
+#include "ictus/activation.h"
+
+#include "kernels/detail/activate.h"
+#include "kernels/detail/blocks.h"
+#include "kernels/detail/math.h"
+#include "kernels/detail/random.h"
+
+namespace ictus::ICTUS_LEVEL {
+namespace {
+
+// A matrix without gaps is one long row.
+template <class T>
+MapArguments<T> flattened(MapArguments<T> a) {
+  if (a.x_row_stride != a.columns || a.out_row_stride != a.columns) return a;
+  a.columns *= a.rows;
+  a.rows = 1;
+  return a;
+}
+
+template <class T, class Function>
+void map_with(const MapArguments<T>& given, const Function& function) {
+  const MapArguments<T> a = flattened(given);
+  parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {
+    for (std::int64_t i = row; i < row + rows; ++i) {
+      const T* x = a.x + i * a.x_row_stride + column;
+      T* out = a.out + i * a.out_row_stride + column;
+      for_column_vectors<T>(
+          columns, [&](auto j, auto read, auto write) { write(out + j, function(read(x + j))); });
+    }
+  });
+}
+
+template <class T>
+void map(Elementwise function, const MapArguments<T>& a) noexcept {
+  using V = Vector<T>;
+  switch (function) {
+    case Elementwise::exp:
+      return map_with<T>(a, [](V x) { return exp<T>(x); });
+    case Elementwise::log:
+      return map_with<T>(a, [](V x) { return log<T>(x); });
+    default:
+      return with_activation(static_cast<Activation>(function), [&](auto tag) {
+        map_with<T>(a, [](V x) { return activate<decltype(tag)::value, T>(x); });
+      });
+  }
+}
+
+template <class T>
+void dropout(const DropoutArguments<T>& dropout, const MapArguments<T>& a) noexcept {
+  const Uniform<T> draw = {{dropout.seed, dropout.stream}};
+  const Dropout<T> drop(dropout.rate);
+  parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {
+    const T* x = a.x + row * a.x_row_stride + column;
+    T* out = a.out + row * a.out_row_stride + column;
+    for_draws<T>(row + dropout.first_row, rows, column, columns, draw,
+                 [&](auto i, auto j, Vector<T> u, auto read, auto write) {
+                   write(out + i * a.out_row_stride + j, drop(u, read(x + i * a.x_row_stride + j)));
+                 });
+  });
+}
+
+template <Activation A, class T>
+void backward_without_dropout(ActivationBackwardArguments<T> a) {
+  if (a.grad_row_stride == a.columns && a.y_row_stride == a.columns &&
+      a.out_row_stride == a.columns) {
+    a.columns *= a.rows;
+    a.rows = 1;
+  }
+  parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {
+    for (std::int64_t i = row; i < row + rows; ++i) {
+      const T* grad = a.grad + i * a.grad_row_stride + column;
+      const T* y = a.y + i * a.y_row_stride + column;
+      T* out = a.out + i * a.out_row_stride + column;
+      for_column_vectors<T>(columns, [&](auto j, auto read, auto write) {
+        write(out + j, read(grad + j) * derivative_from_output<A, T>(read(y + j)));
+      });
+    }
+  });
+}
+
+template <Activation A, class T>
+void backward_with_dropout(const ActivationBackwardArguments<T>& a) {
+  const Uniform<T> draw = {{a.dropout.seed, a.dropout.stream}};
+  const Dropout<T> drop(a.dropout.rate);
+  const T kept = T(1) - a.dropout.rate;
+  parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {
+    const T* grad = a.grad + row * a.grad_row_stride + column;
+    const T* y = a.y + row * a.y_row_stride + column;
+    T* out = a.out + row * a.out_row_stride + column;
+    for_draws<T>(row + a.dropout.first_row, rows, column, columns, draw,
+                 [&](auto i, auto j, Vector<T> u, auto read, auto write) {
+                   const Vector<T> f = read(y + i * a.y_row_stride + j) * kept;
+                   const Vector<T> slope = derivative_from_output<A, T>(f);
+                   const Vector<T> g = read(grad + i * a.grad_row_stride + j);
+                   write(out + i * a.out_row_stride + j, drop(u, g * slope));
+                 });
+  });
+}
+
+template <class T>
+void backward(Activation activation, const ActivationBackwardArguments<T>& a) noexcept {
+  with_activation(activation, [&](auto tag) {
+    constexpr Activation f = decltype(tag)::value;
+    if (a.dropout.rate > T(0)) {
+      backward_with_dropout<f, T>(a);
+    } else {
+      backward_without_dropout<f, T>(a);
+    }
+  });
+}
+
+}  // namespace
+
+extern const ActivationKernels<float> activation_float;
+extern const ActivationKernels<double> activation_double;
+const ActivationKernels<float> activation_float = {map<float>, backward<float>, dropout<float>};
+const ActivationKernels<double> activation_double = {map<double>, backward<double>,
+                                                     dropout<double>};
+
+}  // namespace ictus::ICTUS_LEVEL
