@@ -48,7 +48,7 @@ void map(Elementwise function, const MapArguments<T>& a) noexcept {
 
 template <class T>
 void dropout(const DropoutArguments<T>& dropout, const MapArguments<T>& a) noexcept {
-  const Uniform<T> draw = {{dropout.seed, dropout.stream}};
+  const Uniform<T> draw = {Source(dropout.seed, dropout.stream)};
   const Dropout<T> drop(dropout.rate);
   parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {
     const T* x = a.x + row * a.x_row_stride + column;
@@ -81,7 +81,7 @@ void backward_without_dropout(ActivationBackwardArguments<T> a) {
 
 template <Activation A, class T>
 void backward_with_dropout(const ActivationBackwardArguments<T>& a) {
-  const Uniform<T> draw = {{a.dropout.seed, a.dropout.stream}};
+  const Uniform<T> draw = {Source(a.dropout.seed, a.dropout.stream)};
   const Dropout<T> drop(a.dropout.rate);
   const T kept = T(1) - a.dropout.rate;
   parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {

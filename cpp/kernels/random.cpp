@@ -11,7 +11,7 @@ namespace {
 template <class T, class Body>
 void with_distribution(const RandomArguments<T>& a, const Body& body) {
   using V = Vector<T>;
-  const Source source = {a.seed, a.stream};
+  const Source source(a.seed, a.stream);
   switch (a.distribution) {
     case Distribution::uniform:
       return body(Uniform<T>{source}, [](V u, const auto&) { return u; });

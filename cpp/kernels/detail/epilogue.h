@@ -45,13 +45,13 @@ inline void change_by_draws(const EpilogueTile<T>& t, const Draw& draw, const Ch
 
 template <class T>
 inline void drop(const Epilogue<T>& e, const EpilogueTile<T>& t) {
-  const Source source = {e.seed, e.stream};
+  const Source source(e.seed, e.stream);
   change_by_draws<T>(t, Uniform<T>{source}, Dropout<T>(e.dropout_rate));
 }
 
 template <class T>
 inline void sample(const Epilogue<T>& e, const EpilogueTile<T>& t) {
-  const Source source = {e.seed, e.stream + 1};
+  const Source source(e.seed, e.stream + 1);
   if (e.sampling == Sampling::bernoulli) {
     change_by_draws<T>(t, Uniform<T>{source},
                        [](Vector<T> u, Vector<T> p) { return bernoulli<T>(u, p); });

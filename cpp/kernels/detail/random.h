@@ -11,10 +11,22 @@
 namespace ictus::ICTUS_LEVEL {
 namespace {
 
-// Where a draw comes from.
+// Where draws come from: the keys of the ten rounds, and the stream.
 struct Source {
-  std::uint64_t seed;
-  std::uint64_t stream;
+  Source(std::uint64_t seed, std::uint64_t stream)
+      : stream_low(stream & 0xffffffffu), stream_high(stream >> 32) {
+    std::uint32_t key0 = static_cast<std::uint32_t>(seed);
+    std::uint32_t key1 = static_cast<std::uint32_t>(seed >> 32);
+    for (int round = 0; round < philox::kRounds; ++round) {
+      key[round][0] = key0;
+      key[round][1] = key1;
+      key0 += philox::kWeyl0;
+      key1 += philox::kWeyl1;
+    }
+  }
+  std::uint64_t key[philox::kRounds][2];
+  std::uint64_t stream_low;
+  std::uint64_t stream_high;
 };
 
 // One word in the low half of each 64-bit lane; the high halves hold no information.
@@ -31,21 +43,17 @@ inline Vector<std::uint64_t> multiply_low(Vector<std::uint64_t> a, std::uint32_t
 inline WideBlock philox_block(const Source& source, Vector<std::uint64_t> column,
                               std::uint32_t row_group) {
   using Lanes = Vector<std::uint64_t>;
-  std::uint32_t key0 = static_cast<std::uint32_t>(source.seed);
-  std::uint32_t key1 = static_cast<std::uint32_t>(source.seed >> 32);
   Lanes c0 = column;
   Lanes c1 = broadcast<std::uint64_t>(row_group);
-  Lanes c2 = broadcast<std::uint64_t>(source.stream & 0xffffffffu);
-  Lanes c3 = broadcast<std::uint64_t>(source.stream >> 32);
+  Lanes c2 = broadcast<std::uint64_t>(source.stream_low);
+  Lanes c3 = broadcast<std::uint64_t>(source.stream_high);
   for (int round = 0; round < philox::kRounds; ++round) {
     const Lanes product0 = multiply_low(c0, philox::kMultiplier0);
     const Lanes product1 = multiply_low(c2, philox::kMultiplier1);
-    c0 = (product1 >> 32) ^ c1 ^ broadcast<std::uint64_t>(key0);
+    c0 = (product1 >> 32) ^ c1 ^ broadcast<std::uint64_t>(source.key[round][0]);
     c1 = product1;
-    c2 = (product0 >> 32) ^ c3 ^ broadcast<std::uint64_t>(key1);
+    c2 = (product0 >> 32) ^ c3 ^ broadcast<std::uint64_t>(source.key[round][1]);
     c3 = product0;
-    key0 += philox::kWeyl0;
-    key1 += philox::kWeyl1;
   }
   return {{c0, c1, c2, c3}};
 }

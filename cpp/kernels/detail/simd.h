@@ -88,7 +88,8 @@ inline Vector<T> select(SignedVector<T> mask, Vector<T> yes, Vector<T> no) {
   return mask ? yes : no;
 }
 
-// The second operand where either is NaN, as the x86 instructions have it.
+// The second operand where either is NaN, as the x86 instructions have it (compilers do not find
+// them in the plain form).
 template <class T>
 inline Vector<T> maximum(Vector<T> a, Vector<T> b) {
   return a > b ? a : b;
@@ -97,6 +98,37 @@ template <class T>
 inline Vector<T> minimum(Vector<T> a, Vector<T> b) {
   return a < b ? a : b;
 }
+#if defined(__SSE2__)
+#if ICTUS_VECTOR_BYTES == 64
+#define ICTUS_X86(name) _mm512_##name
+using X86Float = __m512;
+using X86Double = __m512d;
+#elif ICTUS_VECTOR_BYTES == 32
+#define ICTUS_X86(name) _mm256_##name
+using X86Float = __m256;
+using X86Double = __m256d;
+#else
+#define ICTUS_X86(name) _mm_##name
+using X86Float = __m128;
+using X86Double = __m128d;
+#endif
+template <>
+inline Vector<float> maximum<float>(Vector<float> a, Vector<float> b) {
+  return (Vector<float>)ICTUS_X86(max_ps)((X86Float)a, (X86Float)b);
+}
+template <>
+inline Vector<double> maximum<double>(Vector<double> a, Vector<double> b) {
+  return (Vector<double>)ICTUS_X86(max_pd)((X86Double)a, (X86Double)b);
+}
+template <>
+inline Vector<float> minimum<float>(Vector<float> a, Vector<float> b) {
+  return (Vector<float>)ICTUS_X86(min_ps)((X86Float)a, (X86Float)b);
+}
+template <>
+inline Vector<double> minimum<double>(Vector<double> a, Vector<double> b) {
+  return (Vector<double>)ICTUS_X86(min_pd)((X86Double)a, (X86Double)b);
+}
+#endif
 
 template <class T>
 inline Vector<T> absolute(Vector<T> v) {
@@ -191,32 +223,14 @@ inline Vector<std::uint64_t> multiply_even(Vector<std::uint32_t> a, Vector<std::
 // The square root of each lane, correctly rounded.
 template <class T>
 inline Vector<T> square_root(Vector<T> v);
-#if ICTUS_VECTOR_BYTES == 64
+#if defined(__SSE2__)
 template <>
 inline Vector<float> square_root<float>(Vector<float> v) {
-  return (Vector<float>)_mm512_sqrt_ps((__m512)v);
+  return (Vector<float>)ICTUS_X86(sqrt_ps)((X86Float)v);
 }
 template <>
 inline Vector<double> square_root<double>(Vector<double> v) {
-  return (Vector<double>)_mm512_sqrt_pd((__m512d)v);
-}
-#elif ICTUS_VECTOR_BYTES == 32
-template <>
-inline Vector<float> square_root<float>(Vector<float> v) {
-  return (Vector<float>)_mm256_sqrt_ps((__m256)v);
-}
-template <>
-inline Vector<double> square_root<double>(Vector<double> v) {
-  return (Vector<double>)_mm256_sqrt_pd((__m256d)v);
-}
-#elif defined(__SSE2__)
-template <>
-inline Vector<float> square_root<float>(Vector<float> v) {
-  return (Vector<float>)_mm_sqrt_ps((__m128)v);
-}
-template <>
-inline Vector<double> square_root<double>(Vector<double> v) {
-  return (Vector<double>)_mm_sqrt_pd((__m128d)v);
+  return (Vector<double>)ICTUS_X86(sqrt_pd)((X86Double)v);
 }
 #else
 template <class T>

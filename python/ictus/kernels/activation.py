@@ -12,8 +12,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
-
-ACTIVATIONS = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softplus": 4}
+from ictus.kernels.gemm import ACTIVATIONS
 
 
 def activation_number(function: str, name: str) -> int:
