@@ -9,5 +9,8 @@ void register_runtime(pybind11::module_& module);  // levels and threads
 void register_gemm(pybind11::module_& module);
 void register_activation(pybind11::module_& module);
 void register_random(pybind11::module_& module);
+void register_loss(pybind11::module_& module);
+void register_optimizer(pybind11::module_& module);
+void register_reduction(pybind11::module_& module);
 
 }  // namespace ictus::bindings

@@ -8,4 +8,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_gemm(module);
   register_activation(module);
   register_random(module);
+  register_loss(module);
+  register_optimizer(module);
+  register_reduction(module);
 }

@@ -5,12 +5,18 @@
 #include "ictus/activation.h"
 #include "ictus/gemm.h"
 #include "ictus/level.h"
+#include "ictus/loss.h"
+#include "ictus/optimizer.h"
 #include "ictus/random.h"
+#include "ictus/reduction.h"
 
 #define ICTUS_FAMILIES(X)          \
-  X(gemm, GemmKernels)             \
   X(activation, ActivationKernels) \
-  X(random, RandomKernels)
+  X(gemm, GemmKernels)             \
+  X(loss, LossKernels)             \
+  X(optimizer, OptimizerKernels)   \
+  X(random, RandomKernels)         \
+  X(reduction, ReductionKernels)
 
 namespace ictus {
 

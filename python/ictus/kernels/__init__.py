@@ -11,20 +11,49 @@ from ictus.kernels.activation import (
     tanh,
 )
 from ictus.kernels.gemm import PackedMatrix, gemm
+from ictus.kernels.loss import (
+    binary_cross_entropy,
+    output_curvature,
+    softmax_cross_entropy,
+    squared_error,
+)
+from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
 from ictus.kernels.random import bernoulli, normal, uniform
+from ictus.kernels.reduction import (
+    column_sums,
+    log_softmax,
+    log_sum_exp,
+    row_sums,
+    softmax,
+    sum_of_squares,
+)
 
 __all__ = [
     "PackedMatrix",
     "activation",
     "activation_backward",
+    "adam_update",
     "bernoulli",
+    "binary_cross_entropy",
+    "column_sums",
     "dropout",
     "exp",
     "gemm",
     "log",
+    "log_softmax",
+    "log_sum_exp",
+    "max_norm",
     "normal",
+    "output_curvature",
+    "rmsprop_update",
+    "row_sums",
+    "sgd_update",
     "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
     "softplus",
+    "squared_error",
+    "sum_of_squares",
     "tanh",
     "uniform",
 ]
