@@ -43,8 +43,8 @@ double loss(int kind, py::handle logits, py::handle targets, py::handle gradient
     a.logits_row_stride = z.stride[0];
     a.scale = scale;
     const Loss checked = checked_kind(check, kind);
-    const bool labelled = py::isinstance<py::array>(targets) &&
-                          py::detail::array_proxy(targets.ptr())->nd == 1;
+    const bool labelled =
+        py::isinstance<py::array>(targets) && py::detail::array_proxy(targets.ptr())->nd == 1;
     if (labelled) {
       a.labels = checked_labels(check, targets, a.rows, a.columns);
     } else {
@@ -65,8 +65,8 @@ double loss(int kind, py::handle logits, py::handle targets, py::handle gradient
   });
 }
 
-void output_curvature(int kind, py::handle logits, py::handle v, py::handle out,
-                      py::handle weights, double scale) {
+void output_curvature(int kind, py::handle logits, py::handle v, py::handle out, py::handle weights,
+                      double scale) {
   const Check check("output_curvature");
   with_scalar(check, "logits", logits, [&](auto scalar) {
     using T = decltype(scalar);
@@ -76,10 +76,16 @@ void output_curvature(int kind, py::handle logits, py::handle v, py::handle out,
     const bool in_place = o.data == vv.data && o.stride[0] == vv.stride[0];
     if (!in_place) check.disjoint("out", o, "v", vv);
     check.disjoint("out", o, "logits", z);
-    const CurvatureArguments<T> a = {
-        z.shape[0],  z.shape[1], z.data,      z.stride[0],
-        vv.data,     vv.stride[0], checked_weights<T>(check, weights, z.shape[0]), o.data,
-        o.stride[0], scale};
+    const CurvatureArguments<T> a = {z.shape[0],
+                                     z.shape[1],
+                                     z.data,
+                                     z.stride[0],
+                                     vv.data,
+                                     vv.stride[0],
+                                     checked_weights<T>(check, weights, z.shape[0]),
+                                     o.data,
+                                     o.stride[0],
+                                     scale};
     const Loss checked = checked_kind(check, kind);
     const ReleaseGil release(20.0 * static_cast<double>(z.size()));
     tables<T>().loss->curvature(checked, a);

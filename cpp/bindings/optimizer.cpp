@@ -26,8 +26,9 @@ UpdateArguments<T> common(const Check& check, py::handle parameters, py::handle 
   check.disjoint("gradient", g, "parameters", w);
   check.require(l1 >= 0, "l1", "not negative", l1);
   check.require(l2 >= 0, "l2", "not negative", l2);
-  UpdateArguments<T> update = {w.shape[0], w.data, g.data, static_cast<T>(gradient_scale),
-                               static_cast<T>(l1), static_cast<T>(l2), nullptr, 0};
+  UpdateArguments<T> update = {
+      w.shape[0],         w.data,  g.data, static_cast<T>(gradient_scale), static_cast<T>(l1),
+      static_cast<T>(l2), nullptr, 0};
   if (!Check::absent(segments)) {
     const auto s = check.contiguous<const std::int64_t>("segments", segments, {kAny, 2});
     std::int64_t last = 0;

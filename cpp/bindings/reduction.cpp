@@ -27,8 +27,8 @@ void reduce(const char* function, py::handle x, py::handle out, Shape shape, dou
                                  Access::write);
       check.disjoint("out", vout, "x", vx);
     }
-    const ReductionArguments<T> arguments = {vx.shape[0], vx.shape[1], vx.data,
-                                             vx.stride[0], vout.data, vout.stride[0]};
+    const ReductionArguments<T> arguments = {vx.shape[0],  vx.shape[1], vx.data,
+                                             vx.stride[0], vout.data,   vout.stride[0]};
     const ReleaseGil release(cost * static_cast<double>(vx.size()));
     if constexpr (std::is_same_v<T, float>) {
       (tables<T>().reduction->*of_float)(arguments);
@@ -38,10 +38,10 @@ void reduce(const char* function, py::handle x, py::handle out, Shape shape, dou
   });
 }
 
-#define ICTUS_REDUCTION(name, shape, cost)                                   \
-  module.def(#name, [](py::handle x, py::handle out) {                       \
+#define ICTUS_REDUCTION(name, shape, cost)                                    \
+  module.def(#name, [](py::handle x, py::handle out) {                        \
     reduce(#name, x, out, Shape::shape, cost, &ReductionKernels<float>::name, \
-           &ReductionKernels<double>::name);                                 \
+           &ReductionKernels<double>::name);                                  \
   })
 
 double sum_of_squares(py::handle x) {

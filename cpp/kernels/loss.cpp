@@ -59,9 +59,9 @@ double binary_cross_entropy(const Example<T>& e) {
 template <class T>
 double softmax_cross_entropy(const Example<T>& e) {
   const T shift = row_shift(e.z, e.columns);
-  Vector<T> total = {};    // of exp(z - shift)
+  Vector<T> total = {};     // of exp(z - shift)
   Vector<T> distance = {};  // of t (shift - z)
-  Vector<T> mass = {};     // of t
+  Vector<T> mass = {};      // of t
   for_vectors<T>(0, e.columns, [&](std::int64_t j, auto access) {
     const Vector<T> z = access.read(e.z + j);
     const Vector<T> exponential = exp<T>(z - shift);
@@ -90,10 +90,9 @@ using ExampleLoss = double (*)(const Example<T>& example);
 
 template <class T>
 double evaluate(Loss loss, const LossArguments<T>& a) noexcept {
-  const ExampleLoss<T> of_example = loss == Loss::squared_error ? squared_error<T>
-                                    : loss == Loss::binary_cross_entropy
-                                        ? binary_cross_entropy<T>
-                                        : softmax_cross_entropy<T>;
+  const ExampleLoss<T> of_example = loss == Loss::squared_error          ? squared_error<T>
+                                    : loss == Loss::binary_cross_entropy ? binary_cross_entropy<T>
+                                                                         : softmax_cross_entropy<T>;
   const std::int64_t even = (a.rows + kParts - 1) / kParts;
   const std::int64_t least = 1 + kChunk / (a.columns + 1);
   const std::int64_t part = even < least ? least : even;

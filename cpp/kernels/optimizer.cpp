@@ -1,5 +1,5 @@
-// One-pass updates (ictus/optimizer.h). A pass is cut into chunks, a chunk into runs that lie inside
-// or outside the segments, and each run goes through one loop of vectors.
+// One-pass updates (ictus/optimizer.h). A pass is cut into chunks, a chunk into runs that lie
+// inside or outside the segments, and each run goes through one loop of vectors.
 #include "ictus/optimizer.h"
 
 #include "kernels/detail/parallel.h"

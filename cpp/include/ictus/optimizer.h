@@ -1,7 +1,7 @@
 // First-order updates of a flat parameter vector, each in one pass over it.
 //
-// With g = gradient_scale * gradient + l2 * w + l1 * sign(w), the penalties only inside the segments
-// (weights, not biases), and rate = learning_rate * (dampened ? 1 - momentum : 1):
+// With g = gradient_scale * gradient + l2 * w + l1 * sign(w), the penalties only inside the
+// segments (weights, not biases), and rate = learning_rate * (dampened ? 1 - momentum : 1):
 //
 //   sgd       v <- momentum * v - rate * g;  w <- w + v
 //             Nesterov (Sutskever et al. 2013, with w at the looked-ahead point):
@@ -10,7 +10,8 @@
 //             + epsilon);  w <- w + v                        (Tieleman & Hinton 2012)
 //   adam      m <- beta1 * m + (1 - beta1) * g;  s <- beta2 * s + (1 - beta2) * g^2;
 //             w <- w - step_size * m / (sqrt(s) * root_correction + epsilon) - shrinkage * w
-//             (Kingma & Ba 2015; shrinkage: decoupled decay of Loshchilov & Hutter 2019, in segments)
+//             (Kingma & Ba 2015; shrinkage: decoupled decay of Loshchilov & Hutter 2019, in
+//             segments)
 //   max_norm  columns of a matrix longer than `limit` are scaled to that length: the incoming
 //             weights of a unit (Hinton et al. 2012; Srivastava et al. 2014)
 #pragma once

@@ -17,7 +17,7 @@ struct ReductionArguments {
   std::int64_t rows, columns;
   const T* x;
   std::int64_t x_row_stride;
-  T* out;                        // a vector, or a matrix with contiguous rows
+  T* out;                       // a vector, or a matrix with contiguous rows
   std::int64_t out_row_stride;  // unused for vectors
 };
 
