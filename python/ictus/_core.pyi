@@ -67,3 +67,76 @@ def normal(out: NDArray[Any], seed: int, stream: int, first_row: int, /) -> None
 def bernoulli(
     p: NDArray[Any], out: NDArray[Any], seed: int, stream: int, first_row: int, /
 ) -> None: ...
+
+# reduction, loss, optimizer
+def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+def row_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+def log_sum_exp(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+def softmax(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+def log_softmax(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
+def sum_of_squares(x: NDArray[Any], /) -> float: ...
+def loss(
+    kind: int,
+    logits: NDArray[Any],
+    targets: NDArray[Any],
+    gradient: NDArray[Any] | None,
+    weights: NDArray[Any] | None,
+    scale: float,
+    /,
+) -> float: ...
+def output_curvature(
+    kind: int,
+    logits: NDArray[Any],
+    v: NDArray[Any],
+    out: NDArray[Any],
+    weights: NDArray[Any] | None,
+    scale: float,
+    /,
+) -> None: ...
+def sgd_update(
+    parameters: NDArray[Any],
+    gradient: NDArray[Any],
+    velocity: NDArray[Any] | None,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    dampened: bool,
+    gradient_scale: float,
+    l1: float,
+    l2: float,
+    segments: NDArray[Any] | None,
+    /,
+) -> None: ...
+def rmsprop_update(
+    parameters: NDArray[Any],
+    gradient: NDArray[Any],
+    mean_square: NDArray[Any],
+    velocity: NDArray[Any] | None,
+    learning_rate: float,
+    decay: float,
+    epsilon: float,
+    momentum: float,
+    gradient_scale: float,
+    l1: float,
+    l2: float,
+    segments: NDArray[Any] | None,
+    /,
+) -> None: ...
+def adam_update(
+    parameters: NDArray[Any],
+    gradient: NDArray[Any],
+    mean: NDArray[Any],
+    mean_square: NDArray[Any],
+    step: int,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    decoupled_decay: float,
+    gradient_scale: float,
+    l1: float,
+    l2: float,
+    segments: NDArray[Any] | None,
+    /,
+) -> None: ...
+def max_norm(weights: NDArray[Any], limit: float, /) -> None: ...

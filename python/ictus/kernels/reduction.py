@@ -47,7 +47,7 @@ def row_sums(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
 
 
 def log_sum_exp(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
-    """Return ``log(sum(exp(x), axis=1))``, shifted by each row's maximum so that it cannot overflow.
+    """Return ``log(sum(exp(x), axis=1))``, shifted by each row's maximum against overflow.
 
     Parameters
     ----------

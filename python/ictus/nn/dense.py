@@ -1,0 +1,179 @@
+"""The fully connected layer: ``y = dropout(f(x W + b))``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ictus import _core
+from ictus.kernels.activation import ACTIVATIONS, activation_number
+from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
+from ictus.nn.layer import Array, Cache, Draws, Layer, Views
+
+__all__ = ["ACTIVATIONS", "Dense"]
+
+
+class Dense(Layer):
+    """A fully connected layer with a fused activation and dropout.
+
+    Parameters
+    ----------
+    units : int
+        Number of units: the size of the output.
+    activation : {"identity", "sigmoid", "tanh", "relu", "softplus"}
+        Function f of the units. A network's last layer is linear: the loss applies the matching
+        output function.
+    dropout : float in [0, 1)
+        In training, each unit's output is set to zero with this probability and divided by
+        ``1 - dropout`` otherwise (Hinton et al. 2012; Srivastava et al. 2014).
+    initialization : str
+        A rule of :mod:`ictus.nn.initialization`. "auto" is "he" for relu and softplus, else
+        "glorot".
+    scale : float
+        Factor of the initial weights.
+    bias : float
+        Initial bias.
+
+    Raises
+    ------
+    ValueError
+        A value outside its range, or an unknown name.
+    """
+
+    kind = "dense"
+
+    def __init__(
+        self,
+        units: int,
+        activation: str = "identity",
+        *,
+        dropout: float = 0.0,
+        initialization: str = "auto",
+        scale: float = 1.0,
+        bias: float = 0.0,
+    ) -> None:
+        if int(units) != units or units < 1:
+            raise ValueError(f"Dense: units must be a positive integer, got {units!r}")
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"Dense: dropout must be in [0, 1), got {dropout!r}")
+        if initialization != "auto" and initialization not in INITIALIZATIONS:
+            known = ", ".join(["auto", *INITIALIZATIONS])
+            raise ValueError(
+                f"Dense: initialization must be one of {known}, got {initialization!r}"
+            )
+        self.activation = activation
+        self._activation = activation_number("Dense", activation)
+        self.output_size = self.units = int(units)
+        self.dropout = float(dropout)
+        self.initialization = initialization
+        self.scale = float(scale)
+        self.bias = float(bias)
+        # Nothing to multiply the gradient by.
+        self._linear = activation == "identity"
+
+    def connect(self, input_size: int) -> int:
+        self.input_size = input_size
+        return self.units
+
+    @property
+    def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return (self.input_size, self.units), (self.units,)
+
+    def initialize(self, views: Views, generator: np.random.Generator) -> None:
+        rule = self.initialization
+        if rule == "auto":
+            rule = "he" if self.activation in ("relu", "softplus") else "glorot"
+        weights, biases = views
+        weights[...] = initialize_weights(rule, generator, self.input_size, self.units, self.scale)
+        biases[...] = self.bias
+
+    def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
+        y = cache.y
+        cache.x = x
+        if draws is None or not self.dropout:
+            cache.draws = None
+            _core.gemm(x, views[0], y, 1.0, 0.0, views[1], self._activation, 0.0, 0, 0, 0, 0)
+        else:
+            cache.draws = draws
+            _core.gemm(
+                x,
+                views[0],
+                y,
+                1.0,
+                0.0,
+                views[1],
+                self._activation,
+                self.dropout,
+                0,
+                draws.seed,
+                draws.stream,
+                draws.first_row,
+            )
+        return y
+
+    def _times_derivative(self, grad: Array, cache: Cache) -> None:
+        """Multiply by the derivative of activation and dropout, in place."""
+        draws = cache.draws
+        if draws is not None:
+            _core.activation_backward(
+                grad,
+                cache.y,
+                grad,
+                self._activation,
+                self.dropout,
+                draws.seed,
+                draws.stream,
+                draws.first_row,
+            )
+        elif not self._linear:
+            _core.activation_backward(grad, cache.y, grad, self._activation, 0.0, 0, 0, 0)
+
+    def backward(
+        self,
+        grad: Array,
+        views: Views,
+        cache: Cache,
+        gradient_views: Views,
+        accumulate: bool,
+        propagate: bool,
+    ) -> Array | None:
+        assert cache.x is not None, "backward needs a forward pass before it"
+        self._times_derivative(grad, cache)
+        weights_gradient, bias_gradient = gradient_views
+        beta = 1.0 if accumulate else 0.0
+        _core.gemm(cache.x.T, grad, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+        if accumulate:
+            sums = np.empty_like(bias_gradient)
+            _core.column_sums(grad, sums)
+            bias_gradient += sums
+        else:
+            _core.column_sums(grad, bias_gradient)
+        if not propagate:
+            return None
+        out = cache.input_gradient
+        _core.gemm(grad, views[0].T, out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        return out
+
+    def jvp(
+        self, x_dot: Array | None, views: Views, direction_views: Views, cache: Cache
+    ) -> Array | None:
+        assert cache.x is not None, "jvp needs a forward pass before it"
+        out = cache.tangent
+        weights_dot, biases_dot = direction_views
+        _core.gemm(cache.x, weights_dot, out, 1.0, 0.0, biases_dot, 0, 0.0, 0, 0, 0, 0)
+        if x_dot is not None:
+            _core.gemm(x_dot, views[0], out, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+        self._times_derivative(out, cache)
+        return out
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "units": self.units,
+            "activation": self.activation,
+            "dropout": self.dropout,
+            "initialization": self.initialization,
+            "scale": self.scale,
+            "bias": self.bias,
+        }

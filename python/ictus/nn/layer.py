@@ -1,0 +1,113 @@
+"""The contract of a layer: forward pass, backward pass, and R-operator.
+
+A layer owns no numbers. Its parameters are views into the network's flat vector, what a pass leaves
+for the next one is in a :class:`Cache` made once for a number of rows, and its random draws are
+named by a :class:`Draws`. So the same layer serves any number of batches, vectors and threads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Views = Sequence[Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Names the random numbers of one pass through one layer (Philox; see docs/architecture.md).
+
+    Attributes
+    ----------
+    seed, stream : int
+        Key of the generator, and the number of the pass and layer.
+    first_row : int
+        Number of the batch's first row: parts of a batch on several processes draw as the whole.
+    """
+
+    seed: int
+    stream: int
+    first_row: int = 0
+
+
+class Cache:
+    """What a layer keeps of a pass: its input, its output, and room for gradients.
+
+    Attributes
+    ----------
+    x, y : array, shape (rows, input_size) and (rows, output_size)
+        Input (not a copy) and output of the last forward pass.
+    input_gradient, tangent : array
+        Room for the gradient with respect to the input, and for the directional derivative.
+    draws : Draws or None
+        The draws of the last forward pass; None outside training.
+    """
+
+    __slots__ = ("draws", "input_gradient", "tangent", "x", "y")
+
+    def __init__(self, rows: int, input_size: int, output_size: int, dtype: np.dtype[Any]) -> None:
+        self.x: Array | None = None
+        self.y: Array = np.empty((rows, output_size), dtype)
+        self.input_gradient: Array = np.empty((rows, input_size), dtype)
+        self.tangent: Array = np.empty((rows, output_size), dtype)
+        self.draws: Draws | None = None
+
+
+class Layer(ABC):
+    """A differentiable function of a batch (rows, input_size) and of parameters."""
+
+    kind: ClassVar[str]  #: the name in a configuration
+    input_size: int = 0
+    output_size: int = 0
+
+    @abstractmethod
+    def connect(self, input_size: int) -> int:
+        """Take the input's size, and return the output's."""
+
+    @property
+    def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the parameters, in the order of their views. Matrices come first: weights."""
+        return ()
+
+    def initialize(self, views: Views, generator: np.random.Generator) -> None:
+        """Fill the parameters with their initial values."""
+
+    @abstractmethod
+    def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
+        """Return the output for the batch ``x``; ``draws`` is None outside training."""
+
+    @abstractmethod
+    def backward(
+        self,
+        grad: Array,
+        views: Views,
+        cache: Cache,
+        gradient_views: Views,
+        accumulate: bool,
+        propagate: bool,
+    ) -> Array | None:
+        """Take the gradient with respect to the output of the last forward pass.
+
+        Writes the parameters' gradients to ``gradient_views`` (adds, with ``accumulate``), may
+        overwrite ``grad``, and returns the gradient with respect to the input if ``propagate``.
+        """
+
+    @abstractmethod
+    def jvp(
+        self, x_dot: Array | None, views: Views, direction_views: Views, cache: Cache
+    ) -> Array | None:
+        """Return the R-operator (Pearlmutter 1994) at the last forward pass.
+
+        The derivative of the output along ``x_dot`` (None: zero) in the input and
+        ``direction_views`` in the parameters; None where it is zero.
+        """
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
