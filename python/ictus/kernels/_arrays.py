@@ -27,7 +27,7 @@ def input_rows(x: Array) -> Array:
     """
     if not isinstance(x, np.ndarray):
         return x
-    if x.ndim == 2 and has_rows(x):
+    if x.ndim == 2 and (x.flags.c_contiguous or has_rows(x)):
         return x
     columns = x.shape[-1] if x.ndim else 1
     rows = x.size // columns if columns else 0
