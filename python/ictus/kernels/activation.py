@@ -14,6 +14,19 @@ from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
 from ictus.kernels.gemm import ACTIVATIONS
 
+__all__ = [
+    "ACTIVATIONS",
+    "activation",
+    "activation_backward",
+    "activation_number",
+    "dropout",
+    "exp",
+    "log",
+    "sigmoid",
+    "softplus",
+    "tanh",
+]
+
 
 def activation_number(function: str, name: str) -> int:
     """The native number of the activation function `name`; ValueError naming `function`."""
