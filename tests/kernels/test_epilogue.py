@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ictus
 from ictus.kernels import gemm
 from tests import reference, strategies, tolerance
 
@@ -100,3 +101,19 @@ def test_nan_is_not_hidden(each_level: str, dtype: type) -> None:
     for name in reference.ACTIVATIONS:
         for sample in (None, "bernoulli", "gaussian"):
             assert np.isnan(gemm(a, b, activation=name, sample=sample)).all(), (name, sample)
+
+
+def test_draws_do_not_depend_on_blocks_and_threads(each_level: str, keep_threads: None) -> None:
+    """Several blocks in each direction, odd remainders: each element has the draw of its place."""
+    rows, columns = 407, 611
+    a, b, bias, _, _ = operands(rows, columns, np.float32)
+    draw = {"seed": SEED, "stream": STREAM, "first_row": 3}
+    p = gemm(a, b, bias=bias, activation="sigmoid")
+    kept = reference.dropout_mask(rows, columns, 0.5, np.float32, SEED, STREAM, 3)
+    u = reference.uniform(rows, columns, np.float32, SEED, STREAM + 1, 3)
+    for threads in (1, 2, 3):
+        ictus.set_num_threads(threads)
+        states = gemm(a, b, bias=bias, activation="sigmoid", sample="bernoulli", **draw)
+        np.testing.assert_array_equal(states, u < p)
+        dropped = gemm(a, b, bias=bias, activation="sigmoid", dropout_rate=0.5, **draw)
+        np.testing.assert_array_equal(dropped, p * kept.astype(np.float32))
