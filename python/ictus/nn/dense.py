@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 
 from ictus import _core
-from ictus.kernels.activation import ACTIVATIONS, activation_number
+from ictus.kernels.activation import activation_number
 from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
-
-__all__ = ["ACTIVATIONS", "Dense"]
 
 
 class Dense(Layer):

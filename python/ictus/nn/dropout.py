@@ -9,7 +9,7 @@ from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
 
 class Dropout(Layer):
-    """In training, set each input to zero with probability ``rate``, divide it by ``1 - rate`` else.
+    """In training, set inputs to zero with probability ``rate``, divide them by ``1 - rate`` else.
 
     Hinton et al. 2012; Srivastava et al. 2014. For hidden units use ``Dense(..., dropout=rate)``,
     which does it inside the matrix product.

@@ -86,7 +86,8 @@ class Loss:
             row = int(np.argmax(bad))
             expected = "in [0, 1]" if self.name == "binary_cross_entropy" else "finite"
             raise ValueError(f"y must be {expected}, got {y[row]} in row {row}")
-        return y
+        matrix: Array = y
+        return matrix
 
     @staticmethod
     def _check_labels(y: Array, classes: int) -> Array:
@@ -96,7 +97,8 @@ class Loss:
         if bad.any():
             row = int(np.argmax(bad))
             raise ValueError(f"y must hold labels in [0, {classes}), got {y[row]} in row {row}")
-        return np.ascontiguousarray(y, np.int64)
+        labels: Array = np.ascontiguousarray(y, np.int64)
+        return labels
 
 
 #: The losses by name.

@@ -1,0 +1,44 @@
+"""What was measured in each epoch of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class History(dict[str, list[float]]):
+    """Lists of numbers by name, one entry an epoch: ``history["loss"][-1]``.
+
+    Names: "loss" (mean training loss, dropout active), "seconds", "learning_rate", and with a
+    validation set "validation_loss" and "validation_score" where a score is given.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether Ctrl-C ended training.
+    stopped : str
+        Why training ended: "epochs", "converged", "early stopping", "interrupted", or "callback".
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.interrupted = False
+        self.stopped = ""
+
+    @property
+    def epochs(self) -> int:
+        """Number of complete epochs."""
+        return len(self.get("loss", ()))
+
+    def append(self, **values: float) -> None:
+        """Add the numbers of an epoch."""
+        for name, value in values.items():
+            self.setdefault(name, []).append(float(value))
+
+    def plot(self) -> Figure:
+        """Draw the learning curve; needs matplotlib (``pip install 'ictus[plot]'``)."""
+        from importlib import import_module
+
+        return import_module("ictus.plot").learning_curve(self)  # type: ignore[no-any-return]
