@@ -22,7 +22,7 @@ class Schedule:
 
     def config(self) -> dict[str, Any]:
         """Return the name and arguments that make this schedule again."""
-        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload, no-any-return]
+        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
 
     @staticmethod
     def from_config(config: dict[str, Any]) -> Schedule:
