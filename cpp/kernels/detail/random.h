@@ -39,23 +39,36 @@ inline Vector<std::uint64_t> multiply_low(Vector<std::uint64_t> a, std::uint32_t
                        bits_as<Vector<std::uint32_t>>(broadcast<std::uint64_t>(b)));
 }
 
-// The blocks of the columns in the lanes of `column`, for one group of four rows.
-inline WideBlock philox_block(const Source& source, Vector<std::uint64_t> column,
-                              std::uint32_t row_group) {
+// The blocks of the columns in the lanes of `first`, `first` + 1, ... (N vectors, whose rounds are
+// interleaved: each waits for its multiplications), for one group of four rows.
+template <int N>
+struct WideBlocks {
+  WideBlock block[N];
+};
+template <int N>
+inline WideBlocks<N> philox_blocks(const Source& source, Vector<std::uint64_t> first,
+                                   std::uint32_t row_group) {
   using Lanes = Vector<std::uint64_t>;
-  Lanes c0 = column;
-  Lanes c1 = broadcast<std::uint64_t>(row_group);
-  Lanes c2 = broadcast<std::uint64_t>(source.stream_low);
-  Lanes c3 = broadcast<std::uint64_t>(source.stream_high);
-  for (int round = 0; round < philox::kRounds; ++round) {
-    const Lanes product0 = multiply_low(c0, philox::kMultiplier0);
-    const Lanes product1 = multiply_low(c2, philox::kMultiplier1);
-    c0 = (product1 >> 32) ^ c1 ^ broadcast<std::uint64_t>(source.key[round][0]);
-    c1 = product1;
-    c2 = (product0 >> 32) ^ c3 ^ broadcast<std::uint64_t>(source.key[round][1]);
-    c3 = product0;
+  WideBlocks<N> result;
+  for (int k = 0; k < N; ++k) {
+    Lanes* c = result.block[k].word;
+    c[0] = first + static_cast<std::uint64_t>(k);
+    c[1] = broadcast<std::uint64_t>(row_group);
+    c[2] = broadcast<std::uint64_t>(source.stream_low);
+    c[3] = broadcast<std::uint64_t>(source.stream_high);
   }
-  return {{c0, c1, c2, c3}};
+  for (int round = 0; round < philox::kRounds; ++round) {
+    for (int k = 0; k < N; ++k) {
+      Lanes* c = result.block[k].word;
+      const Lanes product0 = multiply_low(c[0], philox::kMultiplier0);
+      const Lanes product1 = multiply_low(c[2], philox::kMultiplier1);
+      c[0] = (product1 >> 32) ^ c[1] ^ broadcast<std::uint64_t>(source.key[round][0]);
+      c[1] = product1;
+      c[2] = (product0 >> 32) ^ c[3] ^ broadcast<std::uint64_t>(source.key[round][1]);
+      c[3] = product0;
+    }
+  }
+  return result;
 }
 
 // Uniform numbers in [0, 1) for four rows of a vector of columns.
@@ -73,11 +86,11 @@ inline FourRows<float> uniform_rows<float>(const Source& source, std::int64_t co
                                            std::int64_t row_group) {
   const Vector<std::uint64_t> even =
       lane_numbers<std::uint64_t>() * 2 + static_cast<std::uint64_t>(column);
-  const WideBlock a = philox_block(source, even, static_cast<std::uint32_t>(row_group));
-  const WideBlock b = philox_block(source, even + 1, static_cast<std::uint32_t>(row_group));
+  const WideBlocks<2> w = philox_blocks<2>(source, even, static_cast<std::uint32_t>(row_group));
   FourRows<float> u;
   for (int i = 0; i < 4; ++i) {
-    const Vector<std::uint64_t> both = (a.word[i] & 0xffffffffu) | (b.word[i] << 32);
+    const Vector<std::uint64_t> both =
+        (w.block[0].word[i] & 0xffffffffu) | (w.block[1].word[i] << 32);
     const Vector<std::int32_t> top =
         bits_as<Vector<std::int32_t>>(bits_as<Vector<std::uint32_t>>(both) >> 8);
     u.row[i] = __builtin_convertvector(top, Vector<float>) * 0x1p-24f;
@@ -91,11 +104,12 @@ inline FourRows<double> uniform_rows<double>(const Source& source, std::int64_t 
                                              std::int64_t row_group) {
   const Vector<std::uint64_t> columns =
       lane_numbers<std::uint64_t>() + static_cast<std::uint64_t>(column);
-  const WideBlock a = philox_block(source, columns, static_cast<std::uint32_t>(row_group));
+  const WideBlocks<1> w = philox_blocks<1>(source, columns, static_cast<std::uint32_t>(row_group));
   const Vector<std::uint64_t> exponent = bits_as<Vector<std::uint64_t>>(broadcast<double>(0x1p+52));
   FourRows<double> u;
   for (int i = 0; i < 4; ++i) {
-    const Vector<std::uint64_t> bits = (a.word[i] & 0xffffffffu) | exponent;  // 2^52 + word
+    const Vector<std::uint64_t> bits =
+        (w.block[0].word[i] & 0xffffffffu) | exponent;  // 2^52 + word
     u.row[i] = (bits_as<Vector<double>>(bits) - 0x1p+52) * 0x1p-32;
   }
   return u;
