@@ -1,9 +1,9 @@
 """Measures the error of the vector functions over every float, and writes a Markdown table.
 
 The exact value is NumPy's in float64, whose own error is some 2^-29 of what is measured.
-All 2^32 bit patterns take about two minutes for a function and a level on one core:
+All 2^32 bit patterns take about a minute for a function and a level on one core:
 
-    python tools/ulp_check.py --output docs/results/vector_math.md
+    python tools/ulp_check.py --levels avx512 avx2 baseline --output docs/results/vector_math.md
     python tools/ulp_check.py --stride 1021 --levels baseline avx2 avx512
 """
 
