@@ -3,6 +3,11 @@
 Names are loaded when first used: ``import ictus`` costs little more than ``import numpy``.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ictus._core import (
     instruction_set,
     instruction_sets,
@@ -11,13 +16,79 @@ from ictus._core import (
     set_num_threads,
 )
 
+if TYPE_CHECKING:
+    from ictus import datasets, kernels, models, nn, optim, plot, train
+    from ictus.io.model_file import ModelFileError, load, read_card, save
+    from ictus.models import MLPClassifier, MLPRegressor
+    from ictus.nn import Dense, Dropout, Network
+    from ictus.optim import SGD, Adam, RMSprop
+    from ictus.train import DivergenceError, EarlyStopping, History, Trainer
+
 __version__ = "0.1.0"
 
+# Where each name lives; modules stand for themselves.
+_LAZY = {
+    "Adam": "ictus.optim",
+    "Dense": "ictus.nn",
+    "DivergenceError": "ictus.train",
+    "Dropout": "ictus.nn",
+    "EarlyStopping": "ictus.train",
+    "History": "ictus.train",
+    "MLPClassifier": "ictus.models",
+    "MLPRegressor": "ictus.models",
+    "ModelFileError": "ictus.io.model_file",
+    "Network": "ictus.nn",
+    "RMSprop": "ictus.optim",
+    "SGD": "ictus.optim",
+    "Trainer": "ictus.train",
+    "load": "ictus.io.model_file",
+    "read_card": "ictus.io.model_file",
+    "save": "ictus.io.model_file",
+}
+_MODULES = ("datasets", "io", "kernels", "models", "nn", "optim", "plot", "train")
+
 __all__ = [
+    "SGD",
+    "Adam",
+    "Dense",
+    "DivergenceError",
+    "Dropout",
+    "EarlyStopping",
+    "History",
+    "MLPClassifier",
+    "MLPRegressor",
+    "ModelFileError",
+    "Network",
+    "RMSprop",
+    "Trainer",
     "__version__",
+    "datasets",
     "instruction_set",
     "instruction_sets",
+    "kernels",
+    "load",
+    "models",
+    "nn",
     "num_threads",
+    "optim",
+    "plot",
+    "read_card",
+    "save",
     "set_instruction_set",
     "set_num_threads",
+    "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"ictus.{name}")
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ictus' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

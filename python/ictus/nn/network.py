@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -366,14 +367,32 @@ class Network:
             "seed": self.seed,
         }
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Views would come back as separate arrays, and caches are not worth keeping.
+        return {
+            "config": self.config(),
+            "parameters": self.parameters,
+            "draw_count": self.draw_count,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = Network.from_config(state["config"], state["parameters"]).__dict__
+        self.draw_count = state["draw_count"]
+
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Network:
+    def from_config(cls, config: dict[str, Any], parameters: Array | None = None) -> Network:
         """Make a network from what :meth:`config` gave.
+
+        Parameters
+        ----------
+        config : dict
+        parameters : array, shape (parameter_count,), optional
+            Its parameters. Their number is compared before memory is taken for the network.
 
         Raises
         ------
         ValueError
-            Unknown layers, or arguments they do not take.
+            Unknown layers, arguments they do not take, or another number of parameters.
         """
         config = dict(config)
         try:
@@ -381,6 +400,16 @@ class Network:
             for entry in config.pop("layers"):
                 arguments = dict(entry)
                 layers.append(LAYERS[arguments.pop("kind")](**arguments))
-            return cls(config.pop("input_size"), layers, config.pop("loss"), **config)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not the configuration of a network: {error}") from error
+            size = config["input_size"]
+            count = 0
+            for layer in layers:
+                size = layer.connect(size)
+                count += sum(math.prod(shape) for shape in layer.parameter_shapes)
+            if parameters is not None and parameters.shape != (count,):
+                raise ValueError(f"parameters must have shape ({count},), got {parameters.shape}")
+            network = cls(config.pop("input_size"), layers, config.pop("loss"), **config)
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f"not the configuration of a network: {error!r}") from error
+        if parameters is not None:
+            network.parameters[...] = parameters
+        return network

@@ -1,0 +1,283 @@
+"""What the estimators of dense networks share: parameters, data checks, training, features.
+
+No mathematics: an estimator translates ``X, y`` and its parameters into a Network and a Trainer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ictus.nn import Dense, Dropout, Layer, Network
+from ictus.optim import Optimizer, make_optimizer
+from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer
+
+Array = NDArray[Any]
+
+DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.1}
+
+
+class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of MLPClassifier and MLPRegressor; their docstrings name the parameters."""
+
+    _numeric_targets: ClassVar[bool] = False
+    _fitted: ClassVar[tuple[str, ...]] = ()  # attributes that a model file keeps beside the network
+
+    def __init__(
+        self,
+        hidden_units: tuple[int, ...] = (100,),
+        activation: str = "relu",
+        *,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        initialization: str = "auto",
+        optimizer: str = "adam",
+        learning_rate: float | None = None,
+        learning_rate_decay: float = 1.0,
+        momentum: float = 0.9,
+        batch_size: int = 100,
+        max_epochs: int = 200,
+        tol: float = 1e-4,
+        patience: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        shuffle: bool = True,
+        dtype: str = "auto",
+        random_state: Any = None,
+        progress: bool | None = False,
+    ) -> None:
+        self.hidden_units = hidden_units
+        self.activation = activation
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.initialization = initialization
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_decay = learning_rate_decay
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.tol = tol
+        self.patience = patience
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.l1 = l1
+        self.l2 = l2
+        self.max_norm = max_norm
+        self.clip_norm = clip_norm
+        self.shuffle = shuffle
+        self.dtype = dtype
+        self.random_state = random_state
+        self.progress = progress
+
+    # --- building ------------------------------------------------------------------------------
+
+    def _layers(self, outputs: int) -> list[Layer]:
+        layers: list[Layer] = [Dropout(self.input_dropout)] if self.input_dropout else []
+        units = np.atleast_1d(np.asarray(self.hidden_units, dtype=object))
+        for count in units:
+            layers.append(
+                Dense(
+                    count,
+                    self.activation,
+                    dropout=self.dropout,
+                    initialization=self.initialization,
+                )
+            )
+        # The output layer starts small, so that the first predictions are undecided.
+        rule = "glorot" if self.initialization == "auto" else self.initialization
+        return [*layers, Dense(outputs, initialization=rule)]
+
+    def _make_optimizer(self) -> Optimizer:
+        if self.optimizer not in DEFAULT_LEARNING_RATES:
+            known = ", ".join(DEFAULT_LEARNING_RATES)
+            raise ValueError(f"optimizer must be one of {known}, got {self.optimizer!r}")
+        rate = self.learning_rate
+        options: dict[str, Any] = {
+            "learning_rate": DEFAULT_LEARNING_RATES[self.optimizer] if rate is None else rate,
+            "l1": self.l1,
+            "l2": self.l2,
+            "max_norm": self.max_norm,
+            "clip_norm": self.clip_norm,
+        }
+        if self.optimizer != "adam":
+            options["momentum"] = self.momentum
+        return make_optimizer(self.optimizer, **options)
+
+    def _start(self, X: Array, outputs: int, loss: str) -> None:
+        """Make network and trainer anew."""
+        features = X.shape[1]
+        dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self.network_ = Network(features, self._layers(outputs), loss, dtype=dtype, seed=seed)
+        optimizer = self._make_optimizer()
+        rate = optimizer.learning_rate
+        decays = self.learning_rate_decay != 1.0
+        self._trainer = Trainer(
+            self.network_,
+            optimizer,
+            batch_size=self.batch_size,
+            epochs=self.max_epochs,
+            shuffle=self.shuffle,
+            seed=seed,
+            learning_rate=Exponential(rate, self.learning_rate_decay) if decays else Constant(rate),
+            convergence=None if self.early_stopping else Convergence(self.tol, self.patience),
+            early_stopping=EarlyStopping(self.patience, self.tol) if self.early_stopping else None,
+            progress=self.progress,
+        )
+
+    # --- training ------------------------------------------------------------------------------
+
+    def _train(self, X: Array, y: Array, sample_weight: Array | None, stratify: Any) -> None:
+        validation = None
+        if self.early_stopping:
+            from sklearn.model_selection import train_test_split
+
+            if not 0 < self.validation_fraction < 1:
+                raise ValueError(
+                    f"validation_fraction must be in (0, 1), got {self.validation_fraction!r}"
+                )
+            rows = np.arange(len(X))
+            training, held_out = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                random_state=self._trainer.seed,
+                stratify=stratify,
+            )
+            validation = (X[held_out], y[held_out])
+            X, y = X[training], y[training]
+            sample_weight = None if sample_weight is None else sample_weight[training]
+        self.history_ = self._trainer.fit(X, y, weights=sample_weight, validation=validation)
+        self.n_iter_ = self._trainer.epoch
+        self.loss_ = self.history_["loss"][-1] if self.history_.epochs else float("nan")
+
+    def _train_one_epoch(self, X: Array, y: Array, sample_weight: Array | None) -> None:
+        trainer = self._trainer
+        trainer.early_stopping = None
+        self.history_ = trainer.fit(X, y, weights=sample_weight, epochs=1)
+        self.n_iter_ = trainer.epoch
+        self.loss_ = self.history_["loss"][-1]
+
+    def _check_data(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=self._numeric_targets,
+        )
+        return X, y
+
+    def _check_weights(self, sample_weight: Any, X: Array) -> Array | None:
+        if sample_weight is None:
+            return None
+        weights: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return weights
+
+    # --- use -----------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> Array:
+        check_is_fitted(self, "network_")
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return self.network_.predict(X)
+
+    def transform(self, X: Any, layer: int = -1) -> Array:
+        """Return the outputs of a hidden layer: features for any other classifier.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+        layer : int
+            Which hidden layer: 0 is the first, -1 the last.
+
+        Returns
+        -------
+        array, shape (n_samples, units of that layer)
+        """
+        check_is_fitted(self, "network_")
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        dense = [i for i, each in enumerate(self.network_.layers) if isinstance(each, Dense)]
+        hidden = dense[:-1]
+        if not -len(hidden) <= layer < len(hidden):
+            raise ValueError(
+                f"layer must be in {-len(hidden)} .. {len(hidden) - 1} for {len(hidden)} hidden "
+                f"layers, got {layer!r}"
+            )
+        return self.network_.activations(X, hidden[layer])
+
+    @property
+    def _n_features_out(self) -> int:
+        dense = [each for each in self.network_.layers if isinstance(each, Dense)]
+        return int(dense[-2].units)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Return names of the features that :meth:`transform` gives."""
+        check_is_fitted(self, "network_")
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.non_deterministic = False
+        if tags.transformer_tags is not None:
+            tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    # --- model files -----------------------------------------------------------------------------
+
+    def __ictus_getstate__(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return plain data and tensors for a model file."""
+        check_is_fitted(self, "network_")
+        parameters = self.get_params(deep=False)
+        if not isinstance(parameters["random_state"], int | type(None)):
+            parameters["random_state"] = None
+        parameters["hidden_units"] = [int(n) for n in np.atleast_1d(self.hidden_units)]
+        fitted = {name: _plain(getattr(self, name)) for name in self._fitted}
+        names = getattr(self, "feature_names_in_", None)
+        config = {
+            "parameters": {name: _plain(value) for name, value in parameters.items()},
+            "fitted": fitted,
+            "n_features_in": int(self.n_features_in_),
+            "feature_names_in": None if names is None else [str(n) for n in names],
+            "network": self.network_.config(),
+        }
+        return config, {"parameters": self.network_.parameters}
+
+    @classmethod
+    def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:
+        """Make the fitted estimator from what a model file holds."""
+        known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+        unknown = set(config["parameters"]) - known
+        if unknown:
+            raise ValueError(f"unknown parameter {sorted(unknown)[0]!r}")
+        parameters = dict(config["parameters"])
+        parameters["hidden_units"] = tuple(parameters["hidden_units"])
+        model = cls(**parameters)
+        model.network_ = Network.from_config(config["network"], tensors["parameters"])
+        model.n_features_in_ = int(config["n_features_in"])
+        if model.n_features_in_ != model.network_.input_size:
+            raise ValueError("n_features_in differs from the network's input")
+        if config["feature_names_in"] is not None:
+            model.feature_names_in_ = np.array(config["feature_names_in"], dtype=object)
+        for name in cls._fitted:
+            value = config["fitted"][name]
+            setattr(model, name, np.array(value) if isinstance(value, list) else value)
+        return model
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,152 @@
+"""Pictures of training and of what a network has learned. Each function returns the figure.
+
+Needs matplotlib: ``pip install 'ictus[plot]'``. Nothing is shown or saved; use ``figure.savefig``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+TRAINING, VALIDATION, NEUTRAL = "#1f5a99", "#c8553d", "#5f6b7a"
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure as NewFigure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'ictus[plot]'") from error
+    return NewFigure(figsize=(width, height), layout="constrained")
+
+
+def _tidy(axes: Any, title: str, x: str, y: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(True, axis="y", color="#dde2e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def learning_curve(history: dict[str, list[float]], title: str = "Learning curve") -> Figure:
+    """Draw training and validation loss over the epochs, and test errors if the history has them.
+
+    Parameters
+    ----------
+    history : History or dict of lists
+        Uses "loss", "validation_loss", "validation_score" and "test_error" (in per cent).
+    """
+    figure = _figure(6.4, 4.0)
+    axes = figure.add_subplot()
+    for name, label, color in (
+        ("loss", "training (with dropout)", TRAINING),
+        ("validation_loss", "validation", VALIDATION),
+    ):
+        values = history.get(name)
+        if values:
+            axes.plot(range(1, len(values) + 1), values, color=color, label=label, linewidth=1.8)
+    positive = [v for name in ("loss", "validation_loss") for v in history.get(name, []) if v > 0]
+    if positive and max(positive) > 20 * min(positive):
+        axes.set_yscale("log")
+    _tidy(axes, title, "epoch", "mean loss per example (nats)")
+    errors = history.get("test_error")
+    if errors:
+        other = axes.twinx()
+        other.plot(
+            range(1, len(errors) + 1), errors, color=NEUTRAL, linewidth=1.2, label="test error"
+        )
+        other.set_ylabel("test error (%)", color=NEUTRAL)
+        other.spines[["top"]].set_visible(False)
+        other.set_ylim(0, 1.1 * max(errors[1:] or errors))
+        axes.plot([], [], color=NEUTRAL, linewidth=1.2, label="test error (right)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def weight_images(
+    weights: Array,
+    image_shape: tuple[int, int],
+    *,
+    count: int = 64,
+    title: str = "Incoming weights of the first hidden units",
+) -> Figure:
+    """Draw each unit's incoming weights as an image: what input excites it.
+
+    Parameters
+    ----------
+    weights : array, shape (height * width, units)
+    image_shape : (height, width)
+    count : int
+        How many units to draw, the first ones.
+
+    Raises
+    ------
+    ValueError
+        The weights do not have height * width rows.
+    """
+    height, width = image_shape
+    if weights.ndim != 2 or weights.shape[0] != height * width:
+        raise ValueError(f"weights must have {height * width} rows, got shape {weights.shape}")
+    count = min(count, weights.shape[1])
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = int(np.ceil(count / columns))
+    sheet = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1), np.nan)
+    for unit in range(count):
+        image = weights[:, unit].reshape(height, width).astype(np.float64)
+        top, left = unit // columns * (height + 1) + 1, unit % columns * (width + 1) + 1
+        # Each unit in its own scale: the pattern counts, not its strength.
+        sheet[top : top + height, left : left + width] = image / max(np.abs(image).max(), 1e-12)
+    figure = _figure(6.0, 6.0 * rows / columns + 0.7)
+    axes = figure.add_subplot()
+    picture = axes.imshow(sheet, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title, loc="left", fontsize=11)
+    bar = figure.colorbar(picture, ax=axes, shrink=0.6, ticks=[-1, 0, 1])
+    bar.set_label("weight, relative to the unit's largest")
+    return figure
+
+
+def confusion_matrix(y_true: Array, y_predicted: Array, classes: Sequence[Any]) -> Figure:
+    """Draw how often examples of one class are taken for another (counts).
+
+    Parameters
+    ----------
+    y_true, y_predicted : array of indices into ``classes``, shape (n,)
+    classes : sequence
+        Their names.
+    """
+    size = len(classes)
+    counts = np.zeros((size, size), np.int64)
+    np.add.at(counts, (np.asarray(y_true), np.asarray(y_predicted)), 1)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = _figure(1.5 + 0.5 * size, 1.0 + 0.5 * size)
+    axes = figure.add_subplot()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.argwhere(counts):
+        color = "white" if share[i, j] > 0.5 else "black"
+        axes.text(j, i, counts[i, j], ha="center", va="center", color=color, fontsize=9)
+    axes.set_xticks(range(size), [str(c) for c in classes])
+    axes.set_yticks(range(size), [str(c) for c in classes])
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    axes.set_title("Confusion matrix (examples)", loc="left", fontsize=11)
+    return figure
+
+
+def weight_histograms(matrices: Sequence[Array]) -> Figure:
+    """Draw the distribution of the weights of each layer."""
+    figure = _figure(3.2 * max(len(matrices), 1), 2.8)
+    for number, weights in enumerate(matrices):
+        axes = figure.add_subplot(1, len(matrices), number + 1)
+        axes.hist(np.asarray(weights).ravel(), bins=80, color=TRAINING)
+        _tidy(axes, f"layer {number + 1}: {weights.shape[0]} to {weights.shape[1]}", "weight", "")
+        axes.set_ylabel("weights" if number == 0 else "")
+    return figure
