@@ -55,6 +55,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dtype: str = "auto",
         random_state: Any = None,
         progress: bool | None = False,
+        checkpoint: Any = None,
     ) -> None:
         self.hidden_units = hidden_units
         self.activation = activation
@@ -79,6 +80,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.dtype = dtype
         self.random_state = random_state
         self.progress = progress
+        self.checkpoint = checkpoint
 
     # --- building ------------------------------------------------------------------------------
 
@@ -134,6 +136,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             convergence=None if self.early_stopping else Convergence(self.tol, self.patience),
             early_stopping=EarlyStopping(self.patience, self.tol) if self.early_stopping else None,
             progress=self.progress,
+            checkpoint=self.checkpoint,
         )
 
     # --- training ------------------------------------------------------------------------------
@@ -157,6 +160,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             validation = (X[held_out], y[held_out])
             X, y = X[training], y[training]
             sample_weight = None if sample_weight is None else sample_weight[training]
+        self._trainer.resume()
         self.history_ = self._trainer.fit(X, y, weights=sample_weight, validation=validation)
         self.n_iter_ = self._trainer.epoch
         self.loss_ = self.history_["loss"][-1] if self.history_.epochs else float("nan")

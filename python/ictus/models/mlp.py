@@ -57,6 +57,9 @@ _PARAMETERS = """
         number of threads.
     progress : bool or None
         Progress bar; None: where standard error is a terminal.
+    checkpoint : path, optional
+        Where ``fit`` writes its state after each epoch, and from where it goes on if the file is
+        there; the result has the same bits as without an interruption.
 
     Attributes
     ----------

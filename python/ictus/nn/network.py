@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
 from ictus.nn.layer import Array, Cache, Draws, Layer
 from ictus.nn.losses import LOSSES
+from ictus.nn.parameters import parameter_count, parameter_views, weight_segments
 
 #: The layers by their names in a configuration.
 LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in (Dense, Dropout)}
@@ -81,7 +81,7 @@ class Network:
             size = layer.connect(size)
         self.output_size = size
         self._check_last()
-        count = sum(int(np.prod(s)) for layer in self.layers for s in layer.parameter_shapes)
+        count = parameter_count(self.layers)
         self.parameters: Array = np.zeros(count, self.dtype)
         self.gradient: Array = np.zeros(count, self.dtype)
         self._views = self.views(self.parameters)
@@ -120,29 +120,11 @@ class Network:
 
     def views(self, flat: Array) -> list[list[Array]]:
         """Return, for each layer, the views of a flat vector in the shapes of its parameters."""
-        result = []
-        offset = 0
-        for layer in self.layers:
-            views = []
-            for shape in layer.parameter_shapes:
-                size = int(np.prod(shape))
-                views.append(flat[offset : offset + size].reshape(shape))
-                offset += size
-            result.append(views)
-        return result
-
-    def _segments(self) -> Iterator[tuple[int, int]]:
-        offset = 0
-        for layer in self.layers:
-            for shape in layer.parameter_shapes:
-                size = int(np.prod(shape))
-                if len(shape) > 1:
-                    yield offset, offset + size
-                offset += size
+        return parameter_views(self.layers, flat)
 
     @property
     def weight_segments(self) -> Array:
-        return np.array(list(self._segments()), np.int64).reshape(-1, 2)
+        return weight_segments(self.layers)
 
     @property
     def weight_matrices(self) -> list[Array]:
@@ -401,10 +383,9 @@ class Network:
                 arguments = dict(entry)
                 layers.append(LAYERS[arguments.pop("kind")](**arguments))
             size = config["input_size"]
-            count = 0
             for layer in layers:
                 size = layer.connect(size)
-                count += sum(math.prod(shape) for shape in layer.parameter_shapes)
+            count = parameter_count(layers)
             if parameters is not None and parameters.shape != (count,):
                 raise ValueError(f"parameters must have shape ({count},), got {parameters.shape}")
             network = cls(config.pop("input_size"), layers, config.pop("loss"), **config)

@@ -1,0 +1,62 @@
+"""The command line: ``ictus train|predict|evaluate|info|bench``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ictus.cli import bench, evaluate, info, predict, train
+
+COMMANDS = (train, predict, evaluate, info, bench)
+
+EPILOG = """\
+examples:
+  ictus train digits --plot digits.png           train on MNIST (or scikit-learn's digits)
+  ictus train songs.npz --hidden 200 200 --model genre.ictus
+  ictus evaluate genre.ictus test.npz
+  ictus predict genre.ictus new.csv --output genres.csv
+  ictus info
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    from ictus import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="ictus",
+        description="Deep learning for music and audio research.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ictus {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status.
+
+    0: done; 2: the user's mistake, one line on standard error; 130: ended by Ctrl-C.
+    """
+    options = make_parser().parse_args(arguments)
+    try:
+        if getattr(options, "threads", None) is not None:
+            from ictus import set_num_threads
+
+            set_num_threads(options.threads)
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("ictus: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"ictus {options.command}: {text}", file=sys.stderr)
+        return 2

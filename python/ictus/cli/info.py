@@ -1,0 +1,65 @@
+"""``ictus info``: version, instruction set, threads, CUDA, and what a model file holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "info", help="show version, instruction set, threads and CUDA; or a model file's card"
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="model file to describe")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def _cuda() -> str:
+    try:
+        from ictus import _cuda  # type: ignore[attr-defined, unused-ignore]
+    except ImportError:
+        return "not in this build"
+    try:
+        return f"{_cuda.device_count()} device(s)"
+    except RuntimeError as error:
+        return f"no device ({error})"
+
+
+def describe_installation() -> dict[str, Any]:
+    """Return what ``ictus info --json`` prints."""
+    import numpy as np
+
+    import ictus
+
+    return {
+        "version": ictus.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "instruction_set": ictus.instruction_set(),
+        "instruction_sets": ictus.instruction_sets(),
+        "threads": ictus.num_threads(),
+        "cuda": _cuda(),
+    }
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the description."""
+    if options.model:
+        from ictus.io.model_file import read_card
+
+        facts = read_card(options.model)
+    else:
+        facts = describe_installation()
+    if options.json:
+        print(json.dumps(facts))
+        return 0
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        text = ", ".join(value) if name == "instruction_sets" else value
+        print(f"{name:<{width}}  {text}")
+    return 0

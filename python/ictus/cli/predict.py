@@ -1,0 +1,80 @@
+"""``ictus predict``: the outputs of a model file for new data."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ictus.cli.data import load_table
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "predict",
+        help="predict with a model file",
+        description="Prints one prediction a line, or writes them to a .csv or .npy file.",
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("model", metavar="MODEL", help="model file written by ictus train")
+    parser.add_argument("data", metavar="DATA", help=".npz (array x), .npy, .csv (no targets), idx")
+    parser.add_argument("--probabilities", action="store_true", help="of each class")
+    parser.add_argument("--output", metavar="FILE", help=".csv or .npy file to write")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--threads", type=int, metavar="N")
+
+
+def load_estimator(path: str) -> Any:
+    """Return the estimator of a model file; ValueError for a bare network."""
+    from ictus.io.model_file import load
+
+    model = load(path)
+    if not hasattr(model, "predict") or not hasattr(model, "n_features_in_"):
+        raise ValueError(f"{path} holds a {type(model).__name__}, not a classifier or regressor")
+    return model
+
+
+def examples(model: Any, data: str) -> Any:
+    """Return the examples in a file; a .csv with one column too many has targets, left aside."""
+    table = load_table(data, need_targets=False)
+    x = table.x
+    if table.y is not None and x.shape[1] == model.n_features_in_ - 1 and table.y.dtype.kind == "f":
+        x = np.column_stack([x, table.y])
+    if x.shape[1] != model.n_features_in_:
+        raise ValueError(
+            f"{data} has {x.shape[1]} features, the model takes {model.n_features_in_}"
+        )
+    return x
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predict and print or write."""
+    from ictus.train.files import write_atomically
+
+    model = load_estimator(options.model)
+    x = examples(model, options.data)
+    if options.probabilities and not hasattr(model, "predict_proba"):
+        raise ValueError("only classifiers have probabilities")
+    result = model.predict_proba(x) if options.probabilities else model.predict(x)
+    if options.output and options.output.endswith(".npy"):
+        buffer = io.BytesIO()
+        np.save(buffer, result, allow_pickle=False)
+        write_atomically(options.output, buffer.getvalue())
+    elif options.json:
+        print(json.dumps({"predictions": result.tolist()}))
+    else:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows(result if result.ndim == 2 else result[:, None])
+        if options.output:
+            write_atomically(Path(options.output), text.getvalue().encode())
+        else:
+            sys.stdout.write(text.getvalue())
+    return 0
