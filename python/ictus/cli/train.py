@@ -211,7 +211,7 @@ def _sentence(result: dict[str, Any]) -> str:
 def _plot(
     path: str, model: Any, table: Table, x_test: Any, y_test: Any, classification: bool
 ) -> None:
-    """Write the learning curve, and beside it the filters and the confusion matrix if they apply."""
+    """Write the learning curve; beside it filters and confusion matrix, where they apply."""
     from ictus import plot
 
     target = Path(path)
