@@ -340,6 +340,9 @@ class Trainer:
             if f"optimizer.{name}" in tensors:
                 self.optimizer.state[name] = tensors[f"optimizer.{name}"]
         self.optimizer.steps = state["steps"]
+        for name in ("learning_rate", "momentum"):  # what the schedules had set last
+            if name in state["optimizer"]:
+                setattr(self.optimizer, name, state["optimizer"][name])
         self.epoch, self.batch = state["epoch"], state["batch"]
         self._loss_sum, self._seconds = state["loss_sum"], state["seconds"]
         self.history = History(state["history"])

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds a sanitizer preset and runs tests against it.
+#
+#   tools/sanitize.sh asan-ubsan [pytest arguments]      tools/sanitize.sh tsan [pytest arguments]
+#
+# The Python that runs this needs numpy, pybind11, cmake, ninja and the test requirements.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=${1:?name a preset: asan-ubsan or tsan}
+shift
+python=${PYTHON:-python3}
+cmake --preset "$preset" -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" \
+  -DPython_EXECUTABLE="$(command -v "$python")" >/dev/null
+cmake --build --preset "$preset"
+
+# A copy of the package with the sanitized module in it.
+site=build/$preset/site
+rm -rf "$site"
+mkdir -p "$site"
+cp -r python/ictus "$site/ictus"
+rm -f "$site"/ictus/*.so
+cp build/"$preset"/_core*.so "$site/ictus/"
+
+case $preset in
+  tsan) runtime=$(g++ -print-file-name=libtsan.so) ;;
+  *) runtime=$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so) ;;
+esac
+# Leaks are not looked for: the interpreter itself keeps memory until it ends. The C++ runtime is
+# loaded first too, so that exceptions thrown through the sanitizer's own wrapper are found.
+export LD_PRELOAD=$runtime:$(g++ -print-file-name=libstdc++.so)
+export ASAN_OPTIONS=detect_leaks=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1
+export PYTHONPATH=$PWD/$site
+exec "$python" -m pytest -p no:cacheprovider "$@"
