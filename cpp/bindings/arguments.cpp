@@ -1,3 +1,4 @@
+// The messages of arguments.h that need no template.
 #include "bindings/arguments.h"
 
 #include <cstdio>

@@ -1,4 +1,6 @@
 // gemm: C = epilogue(alpha A B + beta C), and PackedMatrix, a B laid out for many products.
+#include <chrono>
+
 #include "bindings/arguments.h"
 #include "bindings/families.h"
 #include "core/memory.h"
@@ -148,6 +150,20 @@ void gemm(py::handle a, py::handle b, py::handle out, double alpha, double beta,
   });
 }
 
+double measure_peak(double duration) {
+  Check("measure_peak").require(duration > 0 && duration < 60, "duration", "in (0, 60)", duration);
+  const py::gil_scoped_release release;
+  float sink = 0.5f;
+  double operations = 0;
+  const auto start = std::chrono::steady_clock::now();
+  std::chrono::duration<double> elapsed{0};
+  while (elapsed.count() < duration) {
+    operations += tables<float>().gemm->multiply_adds(20000, &sink);
+    elapsed = std::chrono::steady_clock::now() - start;
+  }
+  return operations / elapsed.count();
+}
+
 }  // namespace
 
 void register_gemm(py::module_& module) {
@@ -160,6 +176,8 @@ void register_gemm(py::module_& module) {
           "shape", [](const PackedMatrix& m) { return py::make_tuple(m.inner(), m.columns()); })
       .def_property_readonly("version", &PackedMatrix::version, "How often it has been packed.");
   module.def("gemm", &gemm);
+  module.def("measure_peak", &measure_peak,
+             "Float multiply-adds of one thread at the level in force, in operations a second.");
 }
 
 }  // namespace ictus::bindings

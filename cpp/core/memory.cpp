@@ -1,3 +1,4 @@
+// Aligned memory, and the scratch of each thread.
 #include "core/memory.h"
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// The tables of every level, and which of them is in force.
 #include "core/tables.h"
 
 namespace ictus {

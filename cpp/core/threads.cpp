@@ -1,3 +1,4 @@
+// The pool of threads.h, and how many threads it may have.
 #include "core/threads.h"
 
 #include <pthread.h>

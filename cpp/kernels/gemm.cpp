@@ -307,12 +307,30 @@ void pack_b(const T* b, std::int64_t inner, std::int64_t columns, std::int64_t r
   }
 }
 
+template <class T>
+double multiply_adds(std::int64_t rounds, T* sink) noexcept {
+  constexpr int kIndependent = 12;
+  Vector<T> acc[kIndependent];
+  for (int i = 0; i < kIndependent; ++i) acc[i] = broadcast<T>(*sink + static_cast<T>(i));
+  const Vector<T> factor = broadcast<T>(*sink * T(1e-3) + T(0.999));
+  const Vector<T> term = broadcast<T>(*sink + T(1e-3));
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kIndependent; ++i) acc[i] = acc[i] * factor + term;
+  }
+  Vector<T> sum = {};
+  for (int i = 0; i < kIndependent; ++i) sum += acc[i];
+  *sink = horizontal_sum<T>(sum);
+  return 2.0 * kIndependent * kLanes<T> * static_cast<double>(rounds);
+}
+
 }  // namespace
 
 extern const GemmKernels<float> gemm_float;
 extern const GemmKernels<double> gemm_double;
-const GemmKernels<float> gemm_float = {multiply<float>, packed_b_elements<float>, pack_b<float>};
+const GemmKernels<float> gemm_float = {multiply<float>, packed_b_elements<float>, pack_b<float>,
+                                       multiply_adds<float>};
 const GemmKernels<double> gemm_double = {multiply<double>, packed_b_elements<double>,
-                                         pack_b<double>};
+                                         pack_b<double>, multiply_adds<double>};
 
 }  // namespace ictus::ICTUS_LEVEL

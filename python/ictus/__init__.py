@@ -18,6 +18,7 @@ from ictus._core import (
 
 if TYPE_CHECKING:
     from ictus import datasets, kernels, models, nn, optim, plot, train
+    from ictus.kernels._threadpool import register_threadpool_controller
     from ictus.io.model_file import ModelFileError, load, read_card, save
     from ictus.models import MLPClassifier, MLPRegressor
     from ictus.nn import Dense, Dropout, Network
@@ -43,6 +44,7 @@ _LAZY = {
     "Trainer": "ictus.train",
     "load": "ictus.io.model_file",
     "read_card": "ictus.io.model_file",
+    "register_threadpool_controller": "ictus.kernels._threadpool",
     "save": "ictus.io.model_file",
 }
 _MODULES = ("datasets", "io", "kernels", "models", "nn", "optim", "plot", "train")
@@ -73,6 +75,7 @@ __all__ = [
     "optim",
     "plot",
     "read_card",
+    "register_threadpool_controller",
     "save",
     "set_instruction_set",
     "set_num_threads",

@@ -96,7 +96,8 @@ def test_partial_fit_goes_on_and_keeps_its_classes(digits):
 
 def test_in_pipeline_search_and_cross_validation(digits):
     X, y = digits[0][:400], digits[1][:400]
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier((30,), max_epochs=40, random_state=0))
+    model = MLPClassifier((30,), learning_rate=0.01, max_epochs=40, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), model)
     assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.8
     search = GridSearchCV(
         MLPClassifier((30,), max_epochs=40, random_state=0), {"dropout": [0.0, 0.2]}, cv=2

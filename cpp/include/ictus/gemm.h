@@ -40,6 +40,9 @@ struct GemmKernels {
   // `packed` is aligned to kAlignment. The layout is the level's own.
   void (*pack_b)(const T* b, std::int64_t inner, std::int64_t columns, std::int64_t row_stride,
                  std::int64_t column_stride, T* packed) noexcept;
+  // Runs `rounds` times as many multiply-adds as the register file has independent places for, and
+  // nothing else: the machine's limit, for benchmarks. Returns the number of operations (two each).
+  double (*multiply_adds)(std::int64_t rounds, T* sink) noexcept;
 };
 
 }  // namespace ictus
