@@ -17,7 +17,7 @@ namespace ictus::bench {
 // Multiply-adds count as two operations. One thread, at the level in force; measured once.
 template <class T>
 double peak_flops();
-// Bytes a second that one thread reads from memory; measured once.
+// Bytes a second, read and written, of a copy by one thread in memory; measured once.
 double peak_bandwidth();
 
 template <class T>

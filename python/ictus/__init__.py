@@ -18,8 +18,8 @@ from ictus._core import (
 
 if TYPE_CHECKING:
     from ictus import datasets, kernels, models, nn, optim, plot, train
-    from ictus.kernels._threadpool import register_threadpool_controller
     from ictus.io.model_file import ModelFileError, load, read_card, save
+    from ictus.kernels._threadpool import register_threadpool_controller
     from ictus.models import MLPClassifier, MLPRegressor
     from ictus.nn import Dense, Dropout, Network
     from ictus.optim import SGD, Adam, RMSprop

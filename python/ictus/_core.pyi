@@ -37,7 +37,6 @@ def gemm(
     first_row: int,
     /,
 ) -> None: ...
-
 def measure_peak(duration: float, /) -> float: ...
 
 # activation

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ictus import _core
 from ictus._core import PackedMatrix
+from ictus.kernels._device import cuda_module, is_device_array
 
 __all__ = ["ACTIVATIONS", "PackedMatrix", "gemm"]
 
@@ -17,6 +18,24 @@ Array = NDArray[Any]
 #: The activation functions by name, and the numbers by which the native kernels know them.
 ACTIVATIONS = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softplus": 4}
 SAMPLINGS = {None: 0, "bernoulli": 1, "gaussian": 2}
+
+
+def _empty_result(a: Array, b: Array | PackedMatrix, beta: float) -> Array:
+    if beta != 0.0:
+        raise ValueError("gemm: beta must be 0 where out is not given, got " + repr(beta))
+    shape = np.shape(a)[:1] + b.shape[1:] if not is_device_array(a) else (a.shape[0], b.shape[1])
+    if is_device_array(a):
+        import cupy
+
+        return cupy.empty(shape, a.dtype)  # type: ignore[no-any-return]
+    return np.empty(shape, getattr(a, "dtype", None))
+
+
+def _device_gemm(arguments: tuple[Any, ...]) -> None:
+    import cupy
+
+    # In the caller's stream, so that the product follows what made its operands.
+    cuda_module().gemm(*arguments, cupy.cuda.get_current_stream().ptr)
 
 
 def gemm(
@@ -75,10 +94,7 @@ def gemm(
         Shapes, strides, overlap, or a value outside its range.
     """
     if out is None:
-        if beta != 0.0:
-            raise ValueError("gemm: beta must be 0 where out is not given, got " + repr(beta))
-        rows, columns = np.shape(a)[:1], b.shape[1:]
-        out = np.empty(rows + columns, getattr(a, "dtype", None))
+        out = _empty_result(a, b, beta)
     try:
         number = ACTIVATIONS[activation]
         sampling = SAMPLINGS[sample]
@@ -89,6 +105,11 @@ def gemm(
         raise ValueError(
             f"gemm: {what} must be one of {', '.join(map(repr, known))}, got {error.args[0]!r}"
         ) from None
+    if type(a) is not np.ndarray and is_device_array(a):
+        _device_gemm(
+            (a, b, out, alpha, beta, bias, number, dropout_rate, sampling, seed, stream, first_row)
+        )
+        return out
     _core.gemm(
         a,
         b,

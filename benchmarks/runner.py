@@ -1,0 +1,206 @@
+"""Runs workloads: checks results, then times both sides in turn; ratios with their spread.
+
+A workload module has ``CASES``: a list of :class:`Case`. A case names our side and the peers' sides
+(classes in the module), the arguments of ``prepare``, and how large a difference of the results is
+allowed. Rounds alternate ours, peer, ours, peer ...; a round's ratio is peer time over our time.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.worker import Worker, WorkerError
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is compared.
+
+    Attributes
+    ----------
+    variant : str
+        Name in the table.
+    arguments : dict
+        For ``prepare`` of each side.
+    peers : tuple of str
+        Names of the peers' classes; ours is ``Ours``.
+    operations : float
+        Floating-point operations of one call, 0 where the share of the peak means nothing.
+    tolerance : float
+        Largest difference of the results, relative to their largest magnitude.
+    group : str
+        Cases of a group have a common geometric mean.
+    """
+
+    variant: str
+    arguments: dict[str, Any]
+    peers: tuple[str, ...]
+    operations: float = 0.0
+    tolerance: float = 1e-5
+    group: str = ""
+
+
+@dataclass
+class Sides:
+    """Workers of one workload at one thread count, started when first needed."""
+
+    module: str
+    threads: int
+    workers: dict[str, Worker] = field(default_factory=dict)
+
+    def __getitem__(self, side: str) -> Worker:
+        if side not in self.workers:
+            self.workers[side] = Worker(self.module, side, self.threads)
+        return self.workers[side]
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers.values():
+            worker.close()
+
+
+def check(case: Case, ours: Any, theirs: Any) -> None:
+    """Refuse to time what is wrong."""
+    for a, b in zip(ours, theirs, strict=True):
+        a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+        error = np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)
+        if not error <= case.tolerance:
+            raise WorkerError(f"{case.variant}: results differ by {error:.2g} (relative)")
+
+
+def compare(
+    workload: str, case: Case, peer: str, sides: Sides, rounds: int, seconds: float
+) -> dict[str, Any]:
+    """Return the record of one case against one peer."""
+    ours, theirs = sides["Ours"], sides[peer]
+    for worker in (ours, theirs):
+        worker.ask("prepare", case.arguments)
+    check(case, ours.ask("result"), theirs.ask("result"))
+    our_times, peer_times, peaks = [], [], []
+    for _ in range(rounds):
+        peaks.append(ours.ask("peak", 0.02))
+        our_times.append(ours.ask("time", seconds))
+        peer_times.append(theirs.ask("time", seconds))
+    ratios = [b / a for a, b in zip(our_times, peer_times, strict=True)]
+    time = statistics.median(our_times)
+    peak = statistics.median(peaks) * sides.threads
+    return {
+        "workload": workload,
+        "variant": case.variant,
+        "threads": sides.threads,
+        "seconds": time,
+        "peer": peer,
+        "peer_seconds": statistics.median(peer_times),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+        "share_of_peak": case.operations / time / peak if case.operations else None,
+        "group": case.group,
+    }
+
+
+def geometric_means(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a record for each group, peer and thread count: geometric means of the ratios."""
+    groups: dict[tuple[str, str, str, int], list[dict[str, Any]]] = {}
+    for record in records:
+        if record.get("group"):
+            key = (record["workload"], record["group"], record["peer"], record["threads"])
+            groups.setdefault(key, []).append(record)
+    means = []
+    for (workload, group, peer, threads), members in groups.items():
+
+        def mean(name: str, members: list[dict[str, Any]] = members) -> float:
+            return math.exp(statistics.fmean(math.log(m[name]) for m in members))
+
+        shares = [m["share_of_peak"] for m in members]
+        means.append(
+            {
+                "workload": workload,
+                "variant": f"geometric mean {group}",
+                "threads": threads,
+                "seconds": mean("seconds"),
+                "peer": peer,
+                "peer_seconds": mean("peer_seconds"),
+                "ratio": mean("ratio"),
+                "ratio_min": mean("ratio_min"),
+                "ratio_max": mean("ratio_max"),
+                "share_of_peak": None if None in shares else mean("share_of_peak"),
+                "group": "",
+            }
+        )
+    return means
+
+
+def run_cases(
+    workload: str,
+    module: str,
+    cases: list[Case],
+    *,
+    threads: Iterable[int] = (1, 2),
+    rounds: int = 7,
+    seconds: float = 0.15,
+    say: Callable[[str], None] = print,
+) -> list[dict[str, Any]]:
+    """Run all cases at each thread count; a peer that is not there is skipped with a line."""
+    records = []
+    for count in threads:
+        sides = Sides(module, count)
+        missing: set[str] = set()
+        try:
+            for case in cases:
+                for peer in case.peers:
+                    if peer in missing:
+                        continue
+                    try:
+                        sides[peer]
+                    except WorkerError as error:
+                        missing.add(peer)
+                        say(f"{workload}: no comparison with {peer}: {error}")
+                        continue
+                    record = compare(workload, case, peer, sides, rounds, seconds)
+                    records.append(record)
+                    say(describe(record))
+        finally:
+            sides.close()
+    return records + geometric_means(records)
+
+
+def describe(record: dict[str, Any]) -> str:
+    """Return a record in one line."""
+    share = record["share_of_peak"]
+    return (
+        f"{record['workload']}: {record['variant']}, {record['threads']} thread(s): "
+        f"{time_text(record['seconds'])}, {record['peer']} {time_text(record['peer_seconds'])}, "
+        f"ratio {record['ratio']:.2f} ({record['ratio_min']:.2f} to {record['ratio_max']:.2f})"
+        + ("" if share is None else f", {100 * share:.0f} % of peak")
+    )
+
+
+def time_text(seconds: float) -> str:
+    """Return a time with a unit that suits it."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def markdown(records: list[dict[str, Any]]) -> str:
+    """Return the records as a Markdown table."""
+    lines = [
+        "| workload | variant | threads | ictus | peer | its time | ratio | spread | of peak |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in records:
+        share = "" if r["share_of_peak"] is None else f"{100 * r['share_of_peak']:.0f} %"
+        lines.append(
+            f"| {r['workload']} | {r['variant']} | {r['threads']} | {time_text(r['seconds'])} | "
+            f"{r['peer']} | {time_text(r['peer_seconds'])} | **{r['ratio']:.2f}** | "
+            f"{r['ratio_min']:.2f} to {r['ratio_max']:.2f} | {share} |"
+        )
+    return "\n".join(lines) + "\n"
