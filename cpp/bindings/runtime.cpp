@@ -40,6 +40,9 @@ void set_level_by_name(const std::string& name, const char* argument) {
 
 }  // namespace
 
+// Exported, so that a controller of threadpoolctl can tell this library from others by its symbol.
+extern "C" __attribute__((visibility("default"))) int ictus_num_threads() { return num_threads(); }
+
 void register_runtime(py::module_& module) {
   if (const char* forced = std::getenv("ICTUS_ISA"); forced != nullptr && *forced != '\0') {
     set_level_by_name(forced, "ICTUS_ISA");

@@ -26,7 +26,7 @@ def register_threadpool_controller() -> None:
         user_api = "ictus"
         internal_api = "ictus"
         filename_prefixes = ("_core.",)
-        check_symbols = ("PyInit__core",)
+        check_symbols = ("ictus_num_threads",)
 
         def get_num_threads(self) -> int:
             return _core.num_threads()
