@@ -43,7 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--learning-rate", type=float, default=1.0)
     parser.add_argument("--final-learning-rate", type=float, default=0.01)
-    parser.add_argument("--max-norm", type=float, default=2.0)
+    parser.add_argument("--max-norm", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--validate", action="store_true", help="hold out 10,000 training images")
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")

@@ -1,0 +1,129 @@
+"""The runner of the benchmarks: ratios, records, geometric means, discovery, and refusals."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+benchmarks = pytest.importorskip("benchmarks", reason="the benchmarks are not beside the tests")
+from benchmarks import __main__ as program  # noqa: E402
+from benchmarks import runner  # noqa: E402
+from benchmarks.runner import Case, check, geometric_means, markdown, run_cases  # noqa: E402
+from benchmarks.worker import WorkerError  # noqa: E402
+
+KEYS = {
+    "workload",
+    "variant",
+    "threads",
+    "seconds",
+    "peer",
+    "peer_seconds",
+    "ratio",
+    "ratio_min",
+    "ratio_max",
+    "share_of_peak",
+}
+
+
+class Side:
+    """A stand-in: what it computes and how long a call takes are arguments of the case."""
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def prepare(self, value):
+        self.value = value
+        self.run = lambda: sum(range(200))
+
+    def result(self):
+        return [np.array([self.value])]
+
+
+class Ours(Side):
+    pass
+
+
+class Peer(Side):
+    pass
+
+
+class Wrong(Side):
+    def result(self):
+        return [np.array([self.value + 1.0])]
+
+
+class Missing:
+    def __init__(self, threads):
+        raise ImportError("no module named peer")
+
+
+def run(cases, **options):
+    lines = []
+    records = run_cases(
+        "fake", __name__, cases, threads=[1], rounds=2, seconds=0.001, say=lines.append, **options
+    )
+    return records, lines
+
+
+def test_records_and_geometric_mean():
+    cases = [Case(f"case {i}", {"value": 1.0}, ("Peer",), 1e3, group="both") for i in range(2)]
+    records, lines = run(cases)
+    assert [r["variant"] for r in records] == ["case 0", "case 1", "geometric mean both"]
+    assert all(set(r) >= KEYS for r in records)
+    for r in records[:2]:
+        assert r["ratio_min"] <= r["ratio"] <= r["ratio_max"]
+        assert r["share_of_peak"] > 0
+    mean = math.sqrt(records[0]["ratio"] * records[1]["ratio"])
+    assert records[2]["ratio"] == pytest.approx(mean)
+    assert len(lines) == 2
+    assert markdown(records).count("\n| fake | ") == 3
+
+
+def test_wrong_results_are_not_timed():
+    with pytest.raises(WorkerError, match=r"case: results differ by 0\.5 \(relative\)"):
+        run([Case("case", {"value": 1.0}, ("Wrong",))])
+    with pytest.raises(WorkerError, match="results differ"):
+        check(Case("case", {}, ()), [[np.nan]], [[1.0]])
+
+
+def test_missing_peer_is_a_line():
+    records, lines = run([Case("case", {"value": 1.0}, ("Missing", "Peer"))])
+    assert [r["peer"] for r in records] == ["Peer"]
+    assert lines[0] == "fake: no comparison with Missing: ImportError: no module named peer"
+
+
+def test_means_are_of_one_peer_and_one_thread_count():
+    base = dict.fromkeys(KEYS, 1.0) | {"workload": "w", "group": "g"}
+    records = [
+        base | {"peer": peer, "threads": threads, "ratio": ratio}
+        for peer, threads, ratio in [("a", 1, 2.0), ("a", 1, 8.0), ("a", 2, 3.0), ("b", 1, 5.0)]
+    ]
+    means = geometric_means(records)
+    assert [(m["peer"], m["threads"]) for m in means] == [("a", 1), ("a", 2), ("b", 1)]
+    assert means[0]["ratio"] == pytest.approx(4.0)
+    assert runner.geometric_means([base | {"group": ""}]) == []
+
+
+def test_workloads_are_found_by_their_files():
+    assert program.workloads() == ["dense", "gemm", "startup"]
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    case = Case("case", {"value": 1.0}, ("Peer",))
+    monkeypatch.setattr(
+        program,
+        "run_workload",
+        lambda name, threads, quick: run_cases(
+            name, __name__, [case], threads=threads, rounds=2, seconds=0.001
+        ),
+    )
+    files = ["--json", str(tmp_path / "r.json"), "--markdown", str(tmp_path / "r.md")]
+    assert program.main(["gemm", *files, "--threads", "1"]) == 0
+    records = json.loads((tmp_path / "r.json").read_text())
+    assert records[0]["workload"] == "gemm"
+    assert "| gemm | case | 1 |" in Path(tmp_path / "r.md").read_text()
+    with pytest.raises(SystemExit):
+        program.main(["gem"])
+    assert "unknown workload 'gem'" in capsys.readouterr().err
