@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import ictus
+from tests.executed import ExecutedCounts
 
 settings.register_profile(
     "ictus",
@@ -19,6 +20,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("ictus")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ExecutedCounts(), "executed counts")
 
 
 @pytest.fixture(params=ictus.instruction_sets())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from typing import Any
 
 
 class History(dict[str, list[float]]):
     """Lists of numbers by name, one entry an epoch: ``history["loss"][-1]``.
+
+    ``ictus.plot.learning_curve(history)`` draws it.
 
     Names: "loss" (mean training loss, dropout active), "seconds", "learning_rate", and with a
     validation set "validation_loss" and "validation_score" where a score is given.
@@ -36,9 +35,3 @@ class History(dict[str, list[float]]):
         """Add the numbers of an epoch."""
         for name, value in values.items():
             self.setdefault(name, []).append(float(value))
-
-    def plot(self) -> Figure:
-        """Draw the learning curve; needs matplotlib (``pip install 'ictus[plot]'``)."""
-        from importlib import import_module
-
-        return import_module("ictus.plot").learning_curve(self)  # type: ignore[no-any-return]

@@ -1,0 +1,64 @@
+"""Counts which kernel tests really ran, family by family, at each instruction-set level.
+
+A suite that skips in silence looks like one that passes. After a whole run the counts are printed,
+and the run fails where a family has no executed test at a level, or fewer at one level than at
+another. A run of selected tests only prints.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import ictus
+
+FAMILIES = sorted(
+    p.stem.removeprefix("test_") for p in Path(__file__).parent.glob("kernels/test_*.py")
+)
+# Not families: one tests the stub of the module, the other the epilogue, which gemm contains.
+FAMILIES = [name for name in FAMILIES if name not in ("stub", "epilogue")]
+
+
+class ExecutedCounts:
+    """A pytest plugin."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.deselected = False
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.deselected = True
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        if call.when != "call" or call.excinfo is not None:
+            return
+        level = getattr(getattr(item, "callspec", None), "params", {}).get("each_level")
+        if level is not None:
+            self.counts[item.path.stem.removeprefix("test_"), level] += 1
+
+    def gaps(self) -> list[str]:
+        """What is missing, as sentences."""
+        result = []
+        for family in FAMILIES:
+            counts = {level: self.counts[family, level] for level in ictus.instruction_sets()}
+            if len(set(counts.values())) > 1 or 0 in counts.values():
+                result.append(f"{family}: executed tests differ between levels: {counts}")
+        return result
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        whole = not self.deselected and session.config.args == session.config.getini("testpaths")
+        if whole and exitstatus == pytest.ExitCode.OK and self.gaps():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.counts:
+            return
+        terminalreporter.section("kernel tests executed at each instruction-set level")
+        for level in ictus.instruction_sets():
+            parts = [f"{f} {self.counts[f, level]}" for f in FAMILIES if self.counts[f, level]]
+            terminalreporter.write_line(f"{level}: {', '.join(parts)}")
+        for gap in self.gaps() if terminalreporter.config.args == ["tests"] else []:
+            terminalreporter.write_line(gap, red=True)
