@@ -2,9 +2,9 @@
 // high-performance matrix multiplication" (2008), with these choices:
 //
 //   for each block of columns and of the inner dimension of B   (stays in the level-2 cache)
-//     for each panel of up to kTileRows rows of A               (a chunk, claimed by a thread)
+//     pack it into panels, while the first panel of rows is multiplied
+//     for each further panel of up to kTileRows rows of A       (a chunk, claimed by a thread)
 //       pack the panel, then run over the panels of B: one register tile of C each
-//     pack the next block of B into panels                      (chunks of the same loop)
 //
 // After the last inner block the epilogue is applied to each tile on its way to C.
 // All cuts depend on the shape alone; each element of C is summed in the order of the inner index.
@@ -25,7 +25,7 @@ template <class T>
 constexpr std::int64_t kBlockElements = (832 << 10) / static_cast<std::int64_t>(sizeof(T));
 template <class T>
 constexpr std::int64_t kLeftPanel = kTileRows * kPanelStride<T> + 64;
-static_assert((2 * kBlockElements<float> + kLeftPanel<float>)*sizeof(float) < kScratchBytes);
+static_assert((kBlockElements<float> + kLeftPanel<float>)*sizeof(float) < kScratchBytes);
 
 // Elements of a B so small that it stays near the registers wherever it lies.
 template <class T>
@@ -50,7 +50,7 @@ struct Cuts {
   std::int64_t block_inner, inner_blocks;     // of the inner dimension
   std::int64_t block_columns, column_blocks;  // of the columns of B
   std::int64_t panel_rows;                    // rows of a left panel
-  std::int64_t chunk_rows, row_chunks;        // rows of C in a chunk: whole panels
+  std::int64_t chunk_rows;                    // rows of C in a chunk: whole panels
   std::int64_t chunk_columns, column_chunks;  // columns of a block in a chunk: whole panels
 
   Cuts(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
@@ -63,7 +63,7 @@ struct Cuts {
     const std::int64_t panels = ceil_div(rows, panel_rows);
     const std::int64_t panel_work = panel_rows * block_columns * block_inner;
     chunk_rows = panel_rows * smaller(panels, ceil_div(kChunkProducts, panel_work));
-    row_chunks = ceil_div(rows, chunk_rows);
+    const std::int64_t row_chunks = ceil_div(rows, chunk_rows);
     // Few panels of rows: the columns are cut too.
     const std::int64_t wanted = row_chunks >= 4 ? 1 : 8 / row_chunks;
     const std::int64_t least = ceil_div(kChunkProducts, chunk_rows * block_inner);
@@ -80,6 +80,7 @@ struct Block {
   std::int64_t first, inner;
   const T* panels;  // packed; nullptr: whole panels are read where B lies
   const T* edge;    // in that case the last panel, packed, where it is not whole
+  T* packing;       // where the tiles pack whole panels on their way; nullptr: nowhere
 };
 
 template <class T>
@@ -92,6 +93,7 @@ Block<T> block_at(const GemmArguments<T>& g, const Cuts<T>& cuts, std::int64_t i
           first,
           smaller(g.inner - first, cuts.block_inner),
           nullptr,
+          nullptr,
           nullptr};
 }
 
@@ -100,9 +102,11 @@ std::int64_t padded(std::int64_t columns) {
   return ceil_div(columns, kTileColumns<T>) * kTileColumns<T>;
 }
 
+// A panel of rows by the columns [column_begin, column_end) of the block. `next` is the panel of A
+// that will probably follow, or nullptr: a row of it is fetched with each tile.
 template <class T, LeftLayout kLayout>
 void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* left,
-                    std::int64_t column_begin, std::int64_t column_end) {
+                    std::int64_t column_begin, std::int64_t column_end, const T* next) {
   constexpr std::int64_t tile = kTileColumns<T>;
   const GemmArguments<T>& g = block.g;
   const bool finish = block.first + block.inner == g.inner && g.epilogue != nullptr;
@@ -114,22 +118,31 @@ void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* 
   for (std::int64_t j = column_begin; j < column_end; j += tile) {
     const int columns = static_cast<int>(smaller(column_end - j, tile));
     const int vectors = columns > kLanes<T> ? 2 : 1;
+    const bool whole = columns == tile;
     const T* right = block.panels + j * block.inner;
     std::int64_t right_stride = tile;
     if (block.panels == nullptr) {
-      right = block.edge;
-      if (columns == tile) {
-        right = g.b + block.first * g.b_row_stride + block.column + j;
-        right_stride = g.b_row_stride;
-      }
+      right = whole ? g.b + block.first * g.b_row_stride + block.column + j : block.edge;
+      right_stride = whole ? g.b_row_stride : tile;
+    }
+    if (const std::int64_t i = (j - column_begin) / tile; next != nullptr && i < rows) {
+      fetch_run(next + i * g.a_row_stride, block.inner);
     }
     T* const c = g.c + row * g.c_row_stride + block.column + j;
     T* const out = staged ? finished : c;
     const std::int64_t stride = staged ? tile : g.c_row_stride;
-    const TileTarget<T> target = {
-        c, g.c_row_stride, out, stride, g.alpha, beta, columns - (vectors - 1) * kLanes<T>};
-    tile_function<T, kLayout>(rows, vectors)(block.inner, left, g.a_row_stride, right, right_stride,
-                                             target);
+    const bool packs = whole && block.packing != nullptr;
+    const TileTarget<T> target = {c,
+                                  g.c_row_stride,
+                                  out,
+                                  stride,
+                                  g.alpha,
+                                  beta,
+                                  columns - (vectors - 1) * kLanes<T>,
+                                  packs ? block.packing + j * block.inner : nullptr};
+    const TileFunction<T> multiply_tile =
+        packs ? packing_tile_function<T, kLayout>(rows) : tile_function<T, kLayout>(rows, vectors);
+    multiply_tile(block.inner, left, g.a_row_stride, right, right_stride, target);
     if (finish) apply_epilogue(*g.epilogue, out, stride, row, block.column + j, rows, columns);
     if (staged) {
       for (int i = 0; i < rows; ++i) copy_run(c + i * g.c_row_stride, finished + i * tile, columns);
@@ -137,15 +150,11 @@ void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* 
   }
 }
 
-// One chunk: some panels of rows by some columns of the block.
+// Panels of rows [begin, end) by the columns [column_begin, column_end) of the block.
 template <class T>
-void multiply_chunk(const Block<T>& block, const Cuts<T>& cuts, std::int64_t chunk) {
+void multiply_rows(const Block<T>& block, const Cuts<T>& cuts, std::int64_t begin, std::int64_t end,
+                   std::int64_t column_begin, std::int64_t column_end) {
   const GemmArguments<T>& g = block.g;
-  const std::int64_t begin = chunk / cuts.column_chunks * cuts.chunk_rows;
-  const std::int64_t end = smaller(begin + cuts.chunk_rows, g.rows);
-  const std::int64_t column_begin = chunk % cuts.column_chunks * cuts.chunk_columns;
-  const std::int64_t column_end = smaller(column_begin + cuts.chunk_columns, block.columns);
-  if (column_begin >= column_end) return;  // the last block of columns may have fewer chunks
   // Copying a panel pays when it is used for more than a few tiles.
   const bool direct = g.a_column_stride == 1 && column_end - column_begin <= 4 * kTileColumns<T>;
   T* const panel = static_cast<T*>(thread_scratch());
@@ -153,73 +162,80 @@ void multiply_chunk(const Block<T>& block, const Cuts<T>& cuts, std::int64_t chu
     const int rows = static_cast<int>(smaller(end - row, cuts.panel_rows));
     const T* const a = g.a + row * g.a_row_stride + block.first * g.a_column_stride;
     if (direct) {
-      multiply_panel<T, LeftLayout::direct>(block, row, rows, a, column_begin, column_end);
+      multiply_panel<T, LeftLayout::direct>(block, row, rows, a, column_begin, column_end, nullptr);
     } else if (g.a_column_stride == 1) {
       pack_left_rows(a, g.a_row_stride, rows, block.inner, panel);
-      multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end);
+      const bool more = row + 2 * cuts.panel_rows <= g.rows;
+      const T* const next = more ? a + cuts.panel_rows * g.a_row_stride : nullptr;
+      multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end, next);
     } else {
       pack_left_columns(a, g.a_row_stride, g.a_column_stride, rows, block.inner, panel);
-      multiply_panel<T, LeftLayout::columns>(block, row, rows, panel, column_begin, column_end);
+      multiply_panel<T, LeftLayout::columns>(block, row, rows, panel, column_begin, column_end,
+                                             nullptr);
     }
   }
 }
 
-// Packs the panels [begin, end) of a block to their places after `panels`.
+// All rows from `first_row` on by all columns of the block, in chunks.
 template <class T>
-void pack_panels(const Block<T>& block, std::int64_t begin, std::int64_t end, T* panels) {
-  constexpr std::int64_t tile = kTileColumns<T>;
+void multiply_block(const Block<T>& block, const Cuts<T>& cuts, std::int64_t first_row) {
   const GemmArguments<T>& g = block.g;
-  const T* const b = g.b + block.first * g.b_row_stride + block.column * g.b_column_stride;
-  const std::int64_t whole = g.b_column_stride == 1 ? smaller(end, block.columns / tile) : begin;
-  if (whole > begin) {
-    pack_right_rows(b + begin * tile, g.b_row_stride, whole - begin, block.inner,
-                    panels + begin * tile * block.inner);
-  }
-  for (std::int64_t panel = larger(begin, whole); panel < end; ++panel) {
-    const std::int64_t j = panel * tile;
-    pack_right(b + j * g.b_column_stride, g.b_row_stride, g.b_column_stride,
-               static_cast<int>(smaller(block.columns - j, tile)), block.inner,
-               panels + j * block.inner);
-  }
+  auto chunk_body = [&](std::int64_t chunk) {
+    const std::int64_t begin = first_row + chunk / cuts.column_chunks * cuts.chunk_rows;
+    const std::int64_t column_begin = chunk % cuts.column_chunks * cuts.chunk_columns;
+    const std::int64_t column_end = smaller(column_begin + cuts.chunk_columns, block.columns);
+    multiply_rows(block, cuts, begin, smaller(begin + cuts.chunk_rows, g.rows), column_begin,
+                  column_end);
+  };
+  const std::int64_t row_chunks = ceil_div(g.rows - first_row, cuts.chunk_rows);
+  parallel_chunks(row_chunks * cuts.column_chunks, chunk_body);
 }
 
 constexpr std::int64_t kPackPanels = 4;  // panels in a chunk of packing
 
-template <class T>
-std::int64_t pack_chunks(const Block<T>& block) {
-  return ceil_div(block.columns, kPackPanels * kTileColumns<T>);
+// Calls body(first column, last column) for groups of panels of the block, in chunks.
+template <class T, class Body>
+void for_panel_groups(const Block<T>& block, const Body& body) {
+  constexpr std::int64_t group = kPackPanels * kTileColumns<T>;
+  auto chunk_body = [&](std::int64_t chunk) {
+    body(chunk * group, smaller((chunk + 1) * group, block.columns));
+  };
+  parallel_chunks(ceil_div(block.columns, group), chunk_body);
 }
 
+// Packs the columns [begin, end) of a block, whole panels but for the last, to `panels`.
 template <class T>
-void pack_chunk(const Block<T>& block, std::int64_t chunk, T* panels) {
-  const std::int64_t begin = chunk * kPackPanels;
-  pack_panels(block, begin, smaller(begin + kPackPanels, ceil_div(block.columns, kTileColumns<T>)),
-              panels);
+void pack_columns(const Block<T>& block, std::int64_t begin, std::int64_t end, T* panels) {
+  constexpr std::int64_t tile = kTileColumns<T>;
+  const GemmArguments<T>& g = block.g;
+  const T* const b = g.b + block.first * g.b_row_stride + block.column * g.b_column_stride;
+  for (std::int64_t j = begin; j < end; j += tile) {
+    pack_right(b + j * g.b_column_stride, g.b_row_stride, g.b_column_stride,
+               static_cast<int>(smaller(end - j, tile)), block.inner,
+               panels + (j - begin) * block.inner);
+  }
 }
 
-// Blocks one after the other; while the last panels of one are multiplied, the next is packed.
+// Block after block: B is packed, then multiplied. Where its rows are contiguous, the tiles of the
+// first panel of rows pack it on their way.
 template <class T>
 void multiply_blocks(const GemmArguments<T>& g, const Cuts<T>& cuts) {
   T* const buffer = static_cast<T*>(thread_scratch()) + kLeftPanel<T>;
-  const std::int64_t blocks = cuts.column_blocks * cuts.inner_blocks;
-  const std::int64_t multiply_chunks = cuts.row_chunks * cuts.column_chunks;
-  auto buffer_of = [&](std::int64_t index) { return buffer + index % 2 * kBlockElements<T>; };
-  const Block<T> first = block_at(g, cuts, 0);
-  auto pack_first = [&](std::int64_t chunk) { pack_chunk(first, chunk, buffer); };
-  parallel_chunks(pack_chunks(first), pack_first);
-  for (std::int64_t index = 0; index < blocks; ++index) {
-    const bool more = index + 1 < blocks;
-    const Block<T> next = block_at(g, cuts, more ? index + 1 : index);
-    Block<T> block = block_at(g, cuts, index);
-    block.panels = buffer_of(index);
-    auto chunk_body = [&](std::int64_t chunk) {
-      if (chunk < multiply_chunks) {
-        multiply_chunk(block, cuts, chunk);
-      } else {
-        pack_chunk(next, chunk - multiply_chunks, buffer_of(index + 1));
-      }
-    };
-    parallel_chunks(multiply_chunks + (more ? pack_chunks(next) : 0), chunk_body);
+  const bool on_the_way = g.b_column_stride == 1;
+  for (std::int64_t index = 0; index < cuts.column_blocks * cuts.inner_blocks; ++index) {
+    const Block<T> source = block_at(g, cuts, index);
+    for_panel_groups(source, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t whole = on_the_way ? end / kTileColumns<T> * kTileColumns<T> : begin;
+      pack_columns(source, whole, end, buffer + whole * source.inner);
+      if (!on_the_way) return;
+      Block<T> first = source;
+      first.packing = buffer;
+      first.edge = buffer + whole * source.inner;
+      multiply_rows(first, cuts, 0, smaller(cuts.panel_rows, g.rows), begin, end);
+    });
+    Block<T> packed = source;
+    packed.panels = buffer;
+    multiply_block(packed, cuts, on_the_way ? smaller(cuts.panel_rows, g.rows) : 0);
   }
 }
 
@@ -227,18 +243,16 @@ void multiply_blocks(const GemmArguments<T>& g, const Cuts<T>& cuts) {
 template <class T>
 void multiply_in_place(const GemmArguments<T>& g, const Cuts<T>& cuts) {
   T* const buffer = static_cast<T*>(thread_scratch()) + kLeftPanel<T>;
-  const std::int64_t blocks = cuts.column_blocks * cuts.inner_blocks;
-  for (std::int64_t index = 0; index < blocks; ++index) {
+  for (std::int64_t index = 0; index < cuts.column_blocks * cuts.inner_blocks; ++index) {
     Block<T> block = block_at(g, cuts, index);
     if (g.packed_b != nullptr) {
       block.panels = g.packed_b + block.column * g.inner + block.first * padded<T>(block.columns);
-    } else if (const std::int64_t rest = block.columns % kTileColumns<T>; rest != 0) {
-      const T* const b = g.b + block.first * g.b_row_stride + block.column + block.columns - rest;
-      pack_right(b, g.b_row_stride, std::int64_t{1}, static_cast<int>(rest), block.inner, buffer);
+    } else {
+      const std::int64_t whole = block.columns / kTileColumns<T> * kTileColumns<T>;
+      pack_columns(block, whole, block.columns, buffer);
       block.edge = buffer;
     }
-    auto chunk_body = [&](std::int64_t chunk) { multiply_chunk(block, cuts, chunk); };
-    parallel_chunks(cuts.row_chunks * cuts.column_chunks, chunk_body);
+    multiply_block(block, cuts, 0);
   }
 }
 
@@ -302,8 +316,9 @@ void pack_b(const T* b, std::int64_t inner, std::int64_t columns, std::int64_t r
   for (std::int64_t index = 0; index < cuts.column_blocks * cuts.inner_blocks; ++index) {
     const Block<T> block = block_at(g, cuts, index);
     T* const panels = packed + block.column * inner + block.first * padded<T>(block.columns);
-    auto chunk_body = [&](std::int64_t chunk) { pack_chunk(block, chunk, panels); };
-    parallel_chunks(pack_chunks(block), chunk_body);
+    for_panel_groups(block, [&](std::int64_t begin, std::int64_t end) {
+      pack_columns(block, begin, end, panels + begin * block.inner);
+    });
   }
 }
 

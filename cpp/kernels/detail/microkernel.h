@@ -49,6 +49,7 @@ struct TileTarget {
   T alpha;
   T beta;
   int last_lanes;  // valid lanes of the last vector
+  T* packed;       // where kPack writes the panel of B
 };
 
 template <class T, int V, bool kLast>
@@ -68,9 +69,12 @@ inline void store_row(const TileTarget<T>& t, int row, const Vector<T>* acc) {
   }
 }
 
-template <class T, int R, int V, LeftLayout kLayout>
+// With kPack the rows of B are written to target.packed while they are in registers: the first tile
+// that uses a panel packs it for the others, behind its own arithmetic.
+template <class T, int R, int V, LeftLayout kLayout, bool kPack>
 void tile_product(std::int64_t inner, const T* a, std::int64_t a_stride, const T* b,
                   std::int64_t b_stride, const TileTarget<T>& target) {
+  constexpr std::int64_t kAhead = 12;  // rows of B to fetch before they are needed
   Vector<T> acc[R][V] = {};
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {  // C is read or written at the end: fetch it meanwhile
@@ -80,7 +84,13 @@ void tile_product(std::int64_t inner, const T* a, std::int64_t a_stride, const T
   for (std::int64_t p = 0; p < inner; ++p) {
     Vector<T> right[V];
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes<T>);
+    for (int v = 0; v < V; ++v) {
+      right[v] = load(b + v * kLanes<T>);
+      if (kPack) {
+        store(target.packed + p * kTileColumns<T> + v * kLanes<T>, right[v]);
+        __builtin_prefetch(b + kAhead * b_stride + v * kLanes<T>);
+      }
+    }
     b += b_stride;
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
@@ -112,7 +122,19 @@ inline TileFunction<T> tile_function(int rows, int vectors) {
     return nullptr;
   } else {
     if (rows != R) return tile_function<T, kLayout, R - 1>(rows, vectors);
-    return vectors == 1 ? tile_product<T, R, 1, kLayout> : tile_product<T, R, 2, kLayout>;
+    return vectors == 1 ? tile_product<T, R, 1, kLayout, false>
+                        : tile_product<T, R, 2, kLayout, false>;
+  }
+}
+
+// The tile that also packs its panel of B, which is whole.
+template <class T, LeftLayout kLayout, int R = kTileRows>
+inline TileFunction<T> packing_tile_function(int rows) {
+  if constexpr (R == 0) {
+    return nullptr;
+  } else {
+    if (rows != R) return packing_tile_function<T, kLayout, R - 1>(rows);
+    return tile_product<T, R, kTileVectors, kLayout, true>;
   }
 }
 

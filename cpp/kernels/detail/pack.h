@@ -22,6 +22,13 @@ inline void copy_run(T* to, const T* from, std::int64_t count) {
   }
 }
 
+// Asks for a run of memory before it is needed.
+template <class T>
+inline void fetch_run(const T* from, std::int64_t count) {
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
+  for (std::int64_t i = 0; i < count; i += line) __builtin_prefetch(from + i, 0, 2);
+}
+
 // A's rows are contiguous: copied to rows of fixed stride.
 template <class T>
 inline void pack_left_rows(const T* a, std::int64_t row_stride, int rows, std::int64_t inner,
@@ -95,29 +102,6 @@ inline void pack_right_transposed(const T* b, std::int64_t column_stride, int co
   for (; p < inner; ++p) {
     for (int j = 0; j < kLanes<T>; ++j) {
       panel[p * kTileColumns<T> + j] = j < columns ? b[j * column_stride + p] : T(0);
-    }
-  }
-}
-
-// Several whole panels of a B with contiguous rows, side by side: long runs of memory are read,
-// which the processor's prefetcher follows.
-template <class T>
-inline void pack_right_rows(const T* b, std::int64_t row_stride, std::int64_t panels,
-                            std::int64_t inner, T* packed) {
-  constexpr std::int64_t kAhead = 8;  // rows
-  for (std::int64_t p = 0; p < inner; ++p) {
-    const T* const source = b + p * row_stride;
-    const std::int64_t ahead = p + kAhead < inner ? kAhead * row_stride : 0;
-    T* target = packed + p * kTileColumns<T>;
-    for (std::int64_t panel = 0; panel < panels; ++panel) {
-      const T* const from = source + panel * kTileColumns<T>;
-      __builtin_prefetch(from + ahead);
-      __builtin_prefetch(from + ahead + kLanes<T>);
-#pragma GCC unroll 4
-      for (int v = 0; v < kTileVectors; ++v) {
-        store(target + v * kLanes<T>, load(from + v * kLanes<T>));
-      }
-      target += inner * kTileColumns<T>;
     }
   }
 }
