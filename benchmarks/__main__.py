@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         Path(options.markdown).write_text(table)
     if options.json:
         Path(options.json).write_text(json.dumps(records, indent=1) + "\n")
-    return 0
+    return 1 if any("error" in record for record in records) else 0
 
 
 if __name__ == "__main__":

@@ -166,6 +166,7 @@ class ScikitLearn:
     """MLPClassifier.partial_fit on one minibatch (float32 data, so float32 weights)."""
 
     def __init__(self, threads: int) -> None:
+        import sklearn.neural_network  # noqa: F401  (its pools must be there to be limited)
         from threadpoolctl import threadpool_limits
 
         self.limits = threadpool_limits(threads)

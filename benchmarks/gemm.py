@@ -45,7 +45,7 @@ class Ours:
 
     def result(self) -> list[np.ndarray]:
         self.run()
-        return [self.out[:64]]
+        return [self.out]
 
 
 class PyTorch:
@@ -70,7 +70,7 @@ class PyTorch:
 
     def result(self) -> list[np.ndarray]:
         self.run()
-        return [self.out[:64].numpy().copy()]
+        return [self.out.numpy()]
 
 
 class NumPy:
@@ -97,7 +97,7 @@ class NumPy:
 
     def result(self) -> list[np.ndarray]:
         self.run()
-        return [self.out[:64]]
+        return [self.out]
 
 
 def case(rows: int, inner: int, columns: int, group: str, layer: bool = False) -> Case:
@@ -107,7 +107,8 @@ def case(rows: int, inner: int, columns: int, group: str, layer: bool = False) -
         {"rows": rows, "inner": inner, "columns": columns, "layer": layer},
         ("PyTorch", "NumPy"),
         operations=2.0 * rows * inner * columns,
-        tolerance=1e-5,
+        # Random rounding errors of a sum grow with the root of its length.
+        tolerance=8 * float(np.finfo(np.float32).eps) * inner**0.5,
         group=group,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.worker import Worker, WorkerError
+
+# Between two sides: idle threads of some pools spin for a while before they sleep.
+PAUSE = 0.06
 
 
 @dataclass(frozen=True)
@@ -86,21 +90,23 @@ def compare(
     for _ in range(rounds):
         peaks.append(ours.ask("peak", 0.02))
         our_times.append(ours.ask("time", seconds))
+        time.sleep(PAUSE)
         peer_times.append(theirs.ask("time", seconds))
+        time.sleep(PAUSE)
     ratios = [b / a for a, b in zip(our_times, peer_times, strict=True)]
-    time = statistics.median(our_times)
+    median = statistics.median(our_times)
     peak = statistics.median(peaks) * sides.threads
     return {
         "workload": workload,
         "variant": case.variant,
         "threads": sides.threads,
-        "seconds": time,
+        "seconds": median,
         "peer": peer,
         "peer_seconds": statistics.median(peer_times),
         "ratio": statistics.median(ratios),
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
-        "share_of_peak": case.operations / time / peak if case.operations else None,
+        "share_of_peak": case.operations / median / peak if case.operations else None,
         "group": case.group,
     }
 
@@ -109,7 +115,7 @@ def geometric_means(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a record for each group, peer and thread count: geometric means of the ratios."""
     groups: dict[tuple[str, str, str, int], list[dict[str, Any]]] = {}
     for record in records:
-        if record.get("group"):
+        if record.get("group") and "error" not in record:
             key = (record["workload"], record["group"], record["peer"], record["threads"])
             groups.setdefault(key, []).append(record)
     means = []
@@ -147,7 +153,11 @@ def run_cases(
     seconds: float = 0.15,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
-    """Run all cases at each thread count; a peer that is not there is skipped with a line."""
+    """Run all cases at each thread count; return the records.
+
+    A peer that is not there is skipped with a line. A comparison that fails, because the results
+    differ or a side breaks, gives a line and a record without times, whose ``error`` says why.
+    """
     records = []
     for count in threads:
         sides = Sides(module, count)
@@ -163,9 +173,15 @@ def run_cases(
                         missing.add(peer)
                         say(f"{workload}: no comparison with {peer}: {error}")
                         continue
-                    record = compare(workload, case, peer, sides, rounds, seconds)
+                    try:
+                        record = compare(workload, case, peer, sides, rounds, seconds)
+                    except WorkerError as error:
+                        record = {"workload": workload, "variant": case.variant, "peer": peer}
+                        record |= {"threads": count, "error": str(error)}
+                        say(f"{workload}: {case.variant}, {peer}: FAILED: {error}")
+                    else:
+                        say(describe(record))
                     records.append(record)
-                    say(describe(record))
         finally:
             sides.close()
     return records + geometric_means(records)
@@ -197,6 +213,10 @@ def markdown(records: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in records:
+        if "error" in r:
+            start = f"| {r['workload']} | {r['variant']} | {r['threads']} |"
+            lines.append(f"{start} failed | {r['peer']} | | | | |")
+            continue
         share = "" if r["share_of_peak"] is None else f"{100 * r['share_of_peak']:.0f} %"
         lines.append(
             f"| {r['workload']} | {r['variant']} | {r['threads']} | {time_text(r['seconds'])} | "

@@ -11,7 +11,7 @@ benchmarks = pytest.importorskip("benchmarks", reason="the benchmarks are not be
 from benchmarks import __main__ as program  # noqa: E402
 from benchmarks import runner  # noqa: E402
 from benchmarks.runner import Case, check, geometric_means, markdown, run_cases  # noqa: E402
-from benchmarks.worker import WorkerError  # noqa: E402
+from benchmarks.worker import Worker, WorkerError  # noqa: E402
 
 KEYS = {
     "workload",
@@ -82,8 +82,12 @@ def test_records_and_geometric_mean():
 
 
 def test_wrong_results_are_not_timed():
-    with pytest.raises(WorkerError, match=r"case: results differ by 0\.5 \(relative\)"):
-        run([Case("case", {"value": 1.0}, ("Wrong",))])
+    records, lines = run([Case("case", {"value": 1.0}, ("Wrong", "Peer"))])
+    assert "case: results differ by 0.5 (relative)" in records[0]["error"]
+    assert "FAILED" in lines[0]
+    assert "seconds" not in records[0]
+    assert records[1]["ratio"] > 0
+    assert "| failed |" in markdown(records)
     with pytest.raises(WorkerError, match="results differ"):
         check(Case("case", {}, ()), [[np.nan]], [[1.0]])
 
@@ -127,3 +131,23 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         program.main(["gem"])
     assert "unknown workload 'gem'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["gemm", "dense"])
+def test_our_sides_run(name):
+    """What users of the benchmarks time, in the process that times it."""
+    import importlib
+
+    module = importlib.import_module(f"benchmarks.{name}")
+    worker = Worker(module.__name__, "Ours", 1)
+    try:
+        for case in module.CASES[-1:]:
+            worker.ask("prepare", case.arguments)
+            result = worker.ask("result")
+            assert all(np.isfinite(values).all() for values in result)
+            assert worker.ask("time", 0.001) > 0
+        assert worker.ask("peak", 0.001) > 1e8
+        with pytest.raises(WorkerError, match="unexpected keyword argument"):
+            worker.ask("prepare", {"colour": "red"})
+    finally:
+        worker.close()
