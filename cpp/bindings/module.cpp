@@ -10,5 +10,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_random(module);
   register_loss(module);
   register_optimizer(module);
+  register_rbm(module);
   register_reduction(module);
 }

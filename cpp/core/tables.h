@@ -8,6 +8,7 @@
 #include "ictus/loss.h"
 #include "ictus/optimizer.h"
 #include "ictus/random.h"
+#include "ictus/rbm.h"
 #include "ictus/reduction.h"
 
 #define ICTUS_FAMILIES(X)          \
@@ -16,6 +17,7 @@
   X(loss, LossKernels)             \
   X(optimizer, OptimizerKernels)   \
   X(random, RandomKernels)         \
+  X(rbm, RbmKernels)               \
   X(reduction, ReductionKernels)
 
 namespace ictus {

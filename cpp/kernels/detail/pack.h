@@ -79,10 +79,11 @@ inline void transpose(Vector<T>* v) {
   }
 }
 
-// One vector's worth of columns of B^T (B's columns are contiguous runs of memory).
-template <class T>
-inline void pack_right_transposed(const T* b, std::int64_t column_stride, int columns,
-                                  std::int64_t inner, T* panel) {
+// One vector's worth of columns of B^T (B's columns are contiguous runs of memory), to rows that
+// lie kStride elements apart.
+template <class T, std::int64_t kStride>
+inline void pack_transposed(const T* b, std::int64_t column_stride, int columns, std::int64_t inner,
+                            T* panel) {
   std::int64_t p = 0;
   for (; p + kLanes<T> <= inner; p += kLanes<T>) {
     Vector<T> square[kLanes<T>];
@@ -97,11 +98,11 @@ inline void pack_right_transposed(const T* b, std::int64_t column_stride, int co
     }
     transpose<T>(square);
 #pragma GCC unroll 16
-    for (int i = 0; i < kLanes<T>; ++i) store(panel + (p + i) * kTileColumns<T>, square[i]);
+    for (int i = 0; i < kLanes<T>; ++i) store(panel + (p + i) * kStride, square[i]);
   }
   for (; p < inner; ++p) {
     for (int j = 0; j < kLanes<T>; ++j) {
-      panel[p * kTileColumns<T> + j] = j < columns ? b[j * column_stride + p] : T(0);
+      panel[p * kStride + j] = j < columns ? b[j * column_stride + p] : T(0);
     }
   }
 }
@@ -124,7 +125,7 @@ inline void pack_right(const T* b, std::int64_t row_stride, std::int64_t column_
         store(target + p * kTileColumns<T>, load_partial(source + p * row_stride, count));
       }
     } else if (row_stride == 1) {
-      pack_right_transposed(source, column_stride, count, inner, target);
+      pack_transposed<T, kTileColumns<T>>(source, column_stride, count, inner, target);
     } else {
       for (std::int64_t p = 0; p < inner; ++p) {
         for (int j = 0; j < lanes; ++j) {

@@ -204,6 +204,36 @@ inline void store_partial(T* p, Vector<T> v, int count) {
 }
 #endif
 
+// One bit a lane, the first lane lowest: 1 where the lane is not zero (NaN is not).
+template <class T>
+inline std::uint32_t nonzero_lanes(Vector<T> v);
+#if ICTUS_VECTOR_BYTES == 64
+template <>
+inline std::uint32_t nonzero_lanes<float>(Vector<float> v) {
+  return _mm512_cmp_ps_mask((__m512)v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+template <>
+inline std::uint32_t nonzero_lanes<double>(Vector<double> v) {
+  return _mm512_cmp_pd_mask((__m512d)v, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+}
+#elif defined(__SSE2__)
+template <>
+inline std::uint32_t nonzero_lanes<float>(Vector<float> v) {
+  return static_cast<std::uint32_t>(ICTUS_X86(movemask_ps)((X86Float)(v != Vector<float>{})));
+}
+template <>
+inline std::uint32_t nonzero_lanes<double>(Vector<double> v) {
+  return static_cast<std::uint32_t>(ICTUS_X86(movemask_pd)((X86Double)(v != Vector<double>{})));
+}
+#else
+template <class T>
+inline std::uint32_t nonzero_lanes(Vector<T> v) {
+  std::uint32_t bits = 0;
+  for (int i = 0; i < kLanes<T>; ++i) bits |= static_cast<std::uint32_t>(v[i] != T(0)) << i;
+  return bits;
+}
+#endif
+
 // The 64-bit products of the even 32-bit lanes (0, 2, 4, ...) of a and b.
 inline Vector<std::uint64_t> multiply_even(Vector<std::uint32_t> a, Vector<std::uint32_t> b) {
 #if ICTUS_VECTOR_BYTES == 64
