@@ -48,8 +48,10 @@ struct OfScalar {
 
   template <class T>
   S<T>& get() {
-    if constexpr (std::is_same_v<T, float>) return of_float;
-    else return of_double;
+    if constexpr (std::is_same_v<T, float>)
+      return of_float;
+    else
+      return of_double;
   }
   template <class T>
   const S<T>& get() const {
@@ -74,7 +76,8 @@ class Model {
       const View<const T> w = check.contiguous<const T>("weights", weights, {kAny, kAny});
       m.visible = w.shape[0];
       m.hidden = w.shape[1];
-      if (w.size() == 0) check.value_error("weights", "must not be empty, got shape " + shape_text(w.shape, 2));
+      if (w.size() == 0)
+        check.value_error("weights", "must not be empty, got shape " + shape_text(w.shape, 2));
       m.visible_units = static_cast<Units>(visible_units);
       m.hidden_units = static_cast<Units>(hidden_units);
       const bool softmax = m.visible_units == Units::softmax;
@@ -115,8 +118,7 @@ void with_model(const Model& model, Body&& body) {
 template <class T>
 const T* optional_array(const Check& check, const char* name, py::handle object,
                         std::initializer_list<std::int64_t> shape) {
-  return Check::absent(object) ? nullptr
-                               : check.contiguous<const T>(name, object, shape).data;
+  return Check::absent(object) ? nullptr : check.contiguous<const T>(name, object, shape).data;
 }
 
 template <class T>
@@ -126,16 +128,17 @@ T* writable(const Check& check, const char* name, py::handle object,
                                : check.contiguous<T>(name, object, shape, Access::write).data;
 }
 
-void layer(const char* function, bool hidden, const Model& model, py::handle given,
-           py::handle row_bias, py::handle inverse_temperature, py::handle mean, py::handle sample,
-           py::handle uniforms, std::uint64_t seed, std::uint64_t stream, std::int64_t first_row) {
-  const Check check(function);
+void layer(bool hidden, const Model& model, py::handle given, py::handle row_bias,
+           py::handle inverse_temperature, py::handle mean, py::handle sample, py::handle uniforms,
+           std::uint64_t seed, std::uint64_t stream, std::int64_t first_row) {
+  const Check check(hidden ? "hidden_layer" : "visible_layer");
+  const char* const given_name = hidden ? "visible" : "hidden";
   with_model(model, [&](const auto& m) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(m.weights)>>;
     const std::int64_t units = hidden ? m.hidden : m.visible;
     const Units kind = hidden ? m.hidden_units : m.visible_units;
     const View<const T> vg =
-        check.rows<const T>("given", given, {kAny, hidden ? m.visible : m.hidden});
+        check.rows<const T>(given_name, given, {kAny, hidden ? m.visible : m.hidden});
     const std::int64_t rows = vg.shape[0];
     LayerArguments<T> a = {};
     a.model = m;
@@ -154,12 +157,12 @@ void layer(const char* function, bool hidden, const Model& model, py::handle giv
     View<T> vm, vs;
     if (!Check::absent(mean)) {
       vm = check.contiguous<T>("mean", mean, {rows, units}, Access::write);
-      check.disjoint("mean", vm, "given", vg);
+      check.disjoint("mean", vm, given_name, vg);
       a.mean = vm.data;
     }
     if (!Check::absent(sample)) {
       vs = check.contiguous<T>("sample", sample, {rows, units}, Access::write);
-      check.disjoint("sample", vs, "given", vg);
+      check.disjoint("sample", vs, given_name, vg);
       if (a.mean != nullptr) check.disjoint("sample", vs, "mean", vm);
       a.sample = vs.data;
     }
@@ -238,8 +241,8 @@ class Divergence {
       a.hidden_velocity = required<T>(check, "hidden_velocity", hidden_velocity, {h});
       a.particles = writable<T>(check, "particles", particles, {kAny, h});
       a.particle_rows = a.particles == nullptr ? 0 : py::len(particles);
-      check.require(a.particles == nullptr || a.particle_rows > 0, "particles",
-                    "at least one row", 0);
+      check.require(a.particles == nullptr || a.particle_rows > 0, "particles", "at least one row",
+                    0);
       a.fast_weights = writable<T>(check, "fast_weights", fast_weights, {v, h});
       a.visible_context = writable<T>(check, "visible_context", visible_context, {kAny, v});
       if (a.visible_context != nullptr) {
@@ -295,8 +298,8 @@ class Divergence {
       a.hidden_uniforms =
           optional_array<T>(check, "hidden_uniforms", hidden_uniforms, {chains, a.model.hidden});
       const bool uniforms = a.visible_uniforms != nullptr || a.hidden_uniforms != nullptr;
-      const bool bernoulli = a.model.visible_units == Units::bernoulli &&
-                             a.model.hidden_units == Units::bernoulli;
+      const bool bernoulli =
+          a.model.visible_units == Units::bernoulli && a.model.hidden_units == Units::bernoulli;
       if (uniforms && (steps != 1 || a.particles == nullptr || !bernoulli)) {
         check.value_error("visible_uniforms",
                           "are for one step of persistent chains of Bernoulli units");
@@ -351,24 +354,21 @@ class Divergence {
 void register_rbm(py::module_& module) {
   py::class_<Model>(module, "RbmModel", "Parameters of a restricted Boltzmann machine.")
       .def(py::init<py::object, py::object, py::object, py::object, int, int, std::int64_t>(),
-           py::arg("weights"), py::arg("visible_bias"), py::arg("hidden_bias"),
-           py::arg("variance"), py::arg("visible_units"), py::arg("hidden_units"),
-           py::arg("group"))
+           py::arg("weights"), py::arg("visible_bias"), py::arg("hidden_bias"), py::arg("variance"),
+           py::arg("visible_units"), py::arg("hidden_units"), py::arg("group"))
       .def_property_readonly("shape", &Model::shape);
-  module.def("hidden_layer",
-             [](const Model& model, py::handle given, py::handle row_bias, py::handle beta,
-                py::handle mean, py::handle sample, py::handle uniforms, std::uint64_t seed,
-                std::uint64_t stream, std::int64_t first_row) {
-               layer("hidden_layer", true, model, given, row_bias, beta, mean, sample, uniforms,
-                     seed, stream, first_row);
-             });
-  module.def("visible_layer",
-             [](const Model& model, py::handle given, py::handle row_bias, py::handle beta,
-                py::handle mean, py::handle sample, py::handle uniforms, std::uint64_t seed,
-                std::uint64_t stream, std::int64_t first_row) {
-               layer("visible_layer", false, model, given, row_bias, beta, mean, sample, uniforms,
-                     seed, stream, first_row);
-             });
+  module.def(
+      "hidden_layer", [](const Model& model, py::handle given, py::handle row_bias, py::handle beta,
+                         py::handle mean, py::handle sample, py::handle uniforms,
+                         std::uint64_t seed, std::uint64_t stream, std::int64_t first_row) {
+        layer(true, model, given, row_bias, beta, mean, sample, uniforms, seed, stream, first_row);
+      });
+  module.def(
+      "visible_layer", [](const Model& model, py::handle given, py::handle row_bias,
+                          py::handle beta, py::handle mean, py::handle sample, py::handle uniforms,
+                          std::uint64_t seed, std::uint64_t stream, std::int64_t first_row) {
+        layer(false, model, given, row_bias, beta, mean, sample, uniforms, seed, stream, first_row);
+      });
   module.def("free_energy", &free_energy);
   const py::object none = py::none();
   py::class_<Divergence>(module, "ContrastiveDivergence", "Updates of a model, and their state.")
@@ -381,16 +381,15 @@ void register_rbm(py::module_& module) {
            py::arg("hidden_context") = none, py::arg("visible_context_velocity") = none,
            py::arg("hidden_context_velocity") = none, py::arg("log_variance") = none,
            py::arg("log_variance_velocity") = none, py::arg("activity") = none)
-      .def("update", &Divergence::update, py::arg("data"), py::kw_only(),
-           py::arg("context") = none, py::arg("steps") = 1, py::arg("weight_rate") = 0.1,
-           py::arg("bias_rate") = 0.1, py::arg("momentum") = 0.0, py::arg("l1") = 0.0,
-           py::arg("l2") = 0.0, py::arg("negative_scale") = 0.0,
-           py::arg("visible_uniforms") = none, py::arg("hidden_uniforms") = none,
-           py::arg("fast_rate") = 0.0, py::arg("fast_decay") = 0.95,
-           py::arg("variance_rate") = 0.0, py::arg("lowest_log_variance") = -7.0,
-           py::arg("highest_log_variance") = 7.0, py::arg("sparsity_target") = 0.0,
-           py::arg("sparsity_cost") = 0.0, py::arg("sparsity_decay") = 0.9, py::arg("seed") = 0,
-           py::arg("stream") = 0);
+      .def("update", &Divergence::update, py::arg("data"), py::kw_only(), py::arg("context") = none,
+           py::arg("steps") = 1, py::arg("weight_rate") = 0.1, py::arg("bias_rate") = 0.1,
+           py::arg("momentum") = 0.0, py::arg("l1") = 0.0, py::arg("l2") = 0.0,
+           py::arg("negative_scale") = 0.0, py::arg("visible_uniforms") = none,
+           py::arg("hidden_uniforms") = none, py::arg("fast_rate") = 0.0,
+           py::arg("fast_decay") = 0.95, py::arg("variance_rate") = 0.0,
+           py::arg("lowest_log_variance") = -7.0, py::arg("highest_log_variance") = 7.0,
+           py::arg("sparsity_target") = 0.0, py::arg("sparsity_cost") = 0.0,
+           py::arg("sparsity_decay") = 0.9, py::arg("seed") = 0, py::arg("stream") = 0);
 }
 
 }  // namespace ictus::bindings

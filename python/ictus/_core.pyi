@@ -69,6 +69,101 @@ def bernoulli(
     p: NDArray[Any], out: NDArray[Any], seed: int, stream: int, first_row: int, /
 ) -> None: ...
 
+# rbm
+@final
+class RbmModel:
+    def __init__(
+        self,
+        weights: NDArray[Any],
+        visible_bias: NDArray[Any],
+        hidden_bias: NDArray[Any],
+        variance: NDArray[Any] | None,
+        visible_units: int,
+        hidden_units: int,
+        group: int,
+    ) -> None: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+def hidden_layer(
+    model: RbmModel,
+    given: NDArray[Any],
+    row_bias: NDArray[Any] | None,
+    inverse_temperature: NDArray[Any] | None,
+    mean: NDArray[Any] | None,
+    sample: NDArray[Any] | None,
+    uniforms: NDArray[Any] | None,
+    seed: int,
+    stream: int,
+    first_row: int,
+    /,
+) -> None: ...
+def visible_layer(
+    model: RbmModel,
+    given: NDArray[Any],
+    row_bias: NDArray[Any] | None,
+    inverse_temperature: NDArray[Any] | None,
+    mean: NDArray[Any] | None,
+    sample: NDArray[Any] | None,
+    uniforms: NDArray[Any] | None,
+    seed: int,
+    stream: int,
+    first_row: int,
+    /,
+) -> None: ...
+def free_energy(
+    model: RbmModel,
+    visible: NDArray[Any],
+    inverse_temperature: NDArray[Any] | None,
+    out: NDArray[Any],
+    /,
+) -> None: ...
+
+@final
+class ContrastiveDivergence:
+    def __init__(
+        self,
+        model: RbmModel,
+        weights_velocity: NDArray[Any],
+        visible_velocity: NDArray[Any],
+        hidden_velocity: NDArray[Any],
+        *,
+        particles: NDArray[Any] | None = None,
+        fast_weights: NDArray[Any] | None = None,
+        visible_context: NDArray[Any] | None = None,
+        hidden_context: NDArray[Any] | None = None,
+        visible_context_velocity: NDArray[Any] | None = None,
+        hidden_context_velocity: NDArray[Any] | None = None,
+        log_variance: NDArray[Any] | None = None,
+        log_variance_velocity: NDArray[Any] | None = None,
+        activity: NDArray[Any] | None = None,
+    ) -> None: ...
+    def update(
+        self,
+        data: NDArray[Any],
+        *,
+        context: NDArray[Any] | None = None,
+        steps: int = 1,
+        weight_rate: float = 0.1,
+        bias_rate: float = 0.1,
+        momentum: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        negative_scale: float = 0.0,
+        visible_uniforms: NDArray[Any] | None = None,
+        hidden_uniforms: NDArray[Any] | None = None,
+        fast_rate: float = 0.0,
+        fast_decay: float = 0.95,
+        variance_rate: float = 0.0,
+        lowest_log_variance: float = -7.0,
+        highest_log_variance: float = 7.0,
+        sparsity_target: float = 0.0,
+        sparsity_cost: float = 0.0,
+        sparsity_decay: float = 0.9,
+        seed: int = 0,
+        stream: int = 0,
+    ) -> None: ...
+
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
 def row_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

@@ -19,6 +19,14 @@ from ictus.kernels.loss import (
 )
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
 from ictus.kernels.random import bernoulli, normal, uniform
+from ictus.kernels.rbm import (
+    ContrastiveDivergence,
+    RbmModel,
+    free_energy,
+    hidden_layer,
+    rbm_model,
+    visible_layer,
+)
 from ictus.kernels.reduction import (
     column_sums,
     log_softmax,
@@ -29,7 +37,9 @@ from ictus.kernels.reduction import (
 )
 
 __all__ = [
+    "ContrastiveDivergence",
     "PackedMatrix",
+    "RbmModel",
     "activation",
     "activation_backward",
     "adam_update",
@@ -38,13 +48,16 @@ __all__ = [
     "column_sums",
     "dropout",
     "exp",
+    "free_energy",
     "gemm",
+    "hidden_layer",
     "log",
     "log_softmax",
     "log_sum_exp",
     "max_norm",
     "normal",
     "output_curvature",
+    "rbm_model",
     "rmsprop_update",
     "row_sums",
     "sgd_update",
@@ -56,4 +69,5 @@ __all__ = [
     "sum_of_squares",
     "tanh",
     "uniform",
+    "visible_layer",
 ]

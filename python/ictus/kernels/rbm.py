@@ -1,0 +1,219 @@
+"""Restricted Boltzmann machines: a layer given the other, free energy, contrastive divergence.
+
+The energy of visible states v and hidden states h is
+
+- ``E(v, h) = -b.v - c.h - v.W h`` for Bernoulli and softmax visible units,
+- ``E(v, h) = sum((v - b)**2 / (2 s2)) - c.h - (v / s2).W h`` for Gaussian visible units of
+  variance s2 (Cho, Ilin & Raiko, "Improved learning of Gaussian-Bernoulli restricted Boltzmann
+  machines", ICANN 2011), and
+- more by ``|h|**2 / 2`` for Gaussian hidden units.
+
+Softmax visible units are groups of which one unit is 1 (categories, for example pitches).
+Rectified hidden units are noisy rectified linear units (Nair & Hinton, "Rectified linear units
+improve restricted Boltzmann machines", ICML 2010): their mean is taken as ``log(1 + exp(x))``,
+the mean of the stack of Bernoulli units that they stand for, their sample is
+``max(0, x + normal(0, sigmoid(x)))``.
+
+Arrays are float32 or float64, all of one model alike. Draws depend on (``seed``, ``stream``,
+``first_row`` + row, unit) alone, as in :mod:`ictus.kernels.random`; a softmax group draws by its
+number in place of the unit's. Where the states given are mostly zero, the zeros are skipped.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ictus import _core
+from ictus._core import ContrastiveDivergence, RbmModel
+from ictus.kernels._arrays import FloatArray
+
+__all__ = [
+    "HIDDEN_UNITS",
+    "VISIBLE_UNITS",
+    "ContrastiveDivergence",
+    "RbmModel",
+    "free_energy",
+    "hidden_layer",
+    "rbm_model",
+    "visible_layer",
+]
+
+#: The units by name, and the numbers by which the native kernels know them.
+VISIBLE_UNITS = {"bernoulli": 0, "gaussian": 1, "softmax": 2}
+HIDDEN_UNITS = {"bernoulli": 0, "gaussian": 1, "rectified": 3}
+
+
+def _number(argument: str, numbers: dict[str, int], name: str) -> int:
+    try:
+        return numbers[name]
+    except (KeyError, TypeError):
+        names = ", ".join(numbers)
+        raise ValueError(f"rbm_model: {argument} must be one of {names}, got {name!r}") from None
+
+
+def rbm_model(
+    weights: FloatArray,
+    visible_bias: FloatArray,
+    hidden_bias: FloatArray,
+    variance: FloatArray | None = None,
+    *,
+    visible_type: Literal["bernoulli", "gaussian", "softmax"] = "bernoulli",
+    hidden_type: Literal["bernoulli", "rectified", "gaussian"] = "bernoulli",
+    group_size: int = 1,
+) -> RbmModel:
+    """Put the parameters of a machine together, checked once.
+
+    The model refers to the arrays and keeps them alive: a change to their elements is a change of
+    the model.
+
+    Parameters
+    ----------
+    weights : array, shape (visible units, hidden units)
+        C-contiguous float32 or float64; decides the dtype of all other arrays.
+    visible_bias, hidden_bias : array, shape (visible units,) and (hidden units,)
+    variance : array, shape (visible units,), optional
+        Of Gaussian visible units, in the data's units squared; 1 if not given.
+    visible_type, hidden_type : str
+        The kinds of units.
+    group_size : int
+        Visible units in each softmax group; a divisor of their number.
+
+    Raises
+    ------
+    TypeError
+        What is no array, or of the wrong dtype.
+    ValueError
+        A wrong shape, gaps in an array, an unknown kind of units, a group size that does not fit.
+    """
+    return RbmModel(
+        weights,
+        visible_bias,
+        hidden_bias,
+        variance,
+        _number("visible_type", VISIBLE_UNITS, visible_type),
+        _number("hidden_type", HIDDEN_UNITS, hidden_type),
+        group_size,
+    )
+
+
+def hidden_layer(
+    model: RbmModel,
+    visible: FloatArray,
+    *,
+    mean: FloatArray | None = None,
+    sample: FloatArray | None = None,
+    row_bias: FloatArray | None = None,
+    inverse_temperature: FloatArray | None = None,
+    uniforms: FloatArray | None = None,
+    seed: int = 0,
+    stream: int = 0,
+    first_row: int = 0,
+) -> None:
+    """Write the means of the hidden units given visible states, samples of them, or both.
+
+    The input of unit j is ``x = sum_i v_i / s2_i W_ij + c_j``; the mean is ``sigmoid(x)``
+    (bernoulli), ``x`` (gaussian) or ``log(1 + exp(x))`` (rectified).
+
+    Parameters
+    ----------
+    model : RbmModel
+    visible : array, shape (rows, visible units)
+        Its rows must be contiguous. Any numbers; zeros are skipped where that pays.
+    mean, sample : array, shape (rows, hidden units)
+        Where to write, C-contiguous; at least one of them.
+    row_bias : array, shape (rows, hidden units), optional
+        Takes the place of the hidden bias, row by row (a conditional machine's).
+    inverse_temperature : array, shape (rows,), optional
+        Multiplies the inputs of each row, for tempered chains; bernoulli and softmax units only.
+    uniforms : array, shape (rows, hidden units), optional
+        The numbers that Bernoulli units compare with their means, in place of drawn ones.
+    seed, stream, first_row : int
+        Which numbers are drawn: a batch cut in parts draws as the whole.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape, strides or overlap; an argument that has no meaning for these units.
+    """
+    _core.hidden_layer(
+        model,
+        visible,
+        row_bias,
+        inverse_temperature,
+        mean,
+        sample,
+        uniforms,
+        seed,
+        stream,
+        first_row,
+    )
+
+
+def visible_layer(
+    model: RbmModel,
+    hidden: FloatArray,
+    *,
+    mean: FloatArray | None = None,
+    sample: FloatArray | None = None,
+    row_bias: FloatArray | None = None,
+    inverse_temperature: FloatArray | None = None,
+    uniforms: FloatArray | None = None,
+    seed: int = 0,
+    stream: int = 0,
+    first_row: int = 0,
+) -> None:
+    """Write the means of the visible units given hidden states, samples of them, or both.
+
+    The input of unit i is ``x = sum_j W_ij h_j + b_i``; the mean is ``sigmoid(x)`` (bernoulli),
+    ``x`` (gaussian, whose samples have the model's variance) or ``softmax(x)`` over each group.
+    Parameters and errors as of :func:`hidden_layer`, the two sides exchanged.
+    """
+    _core.visible_layer(
+        model,
+        hidden,
+        row_bias,
+        inverse_temperature,
+        mean,
+        sample,
+        uniforms,
+        seed,
+        stream,
+        first_row,
+    )
+
+
+def free_energy(
+    model: RbmModel,
+    visible: FloatArray,
+    out: FloatArray | None = None,
+    *,
+    inverse_temperature: FloatArray | None = None,
+) -> FloatArray:
+    """Return ``F(v) = -log sum_h exp(-beta E(v, h))`` of each row of visible states.
+
+    For Bernoulli hidden units ``beta * visible terms - sum_j softplus(beta * x_j)``; for Gaussian
+    ones the integral over h, ``beta * visible terms - beta / 2 * sum_j x_j**2``, without the
+    constant ``hidden / 2 * log(2 pi / beta)`` (Freund & Haussler 1992; Hinton 2010, section 16.1).
+
+    Parameters
+    ----------
+    model : RbmModel
+        With bernoulli or gaussian hidden units.
+    visible : array, shape (rows, visible units)
+    out : array, shape (rows,), optional
+    inverse_temperature : array, shape (rows,), optional
+        The beta of each row; 1 if not given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape, strides or overlap; rectified hidden units, whose free energy has no
+        closed form.
+    """
+    if out is None:
+        known = isinstance(visible, np.ndarray) and visible.ndim > 0
+        out = np.empty(visible.shape[0] if known else 0, visible.dtype if known else np.float32)
+    _core.free_energy(model, visible, inverse_temperature, out)
+    return out
