@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ictus import datasets, kernels, models, nn, optim, plot, train
     from ictus.io.model_file import ModelFileError, load, read_card, save
     from ictus.kernels._threadpool import register_threadpool_controller
-    from ictus.models import MLPClassifier, MLPRegressor
+    from ictus.models import RBM, MLPClassifier, MLPRegressor
     from ictus.nn import Dense, Dropout, Network
     from ictus.optim import SGD, Adam, RMSprop
     from ictus.train import DivergenceError, EarlyStopping, History, Trainer
@@ -39,6 +39,7 @@ _LAZY = {
     "MLPRegressor": "ictus.models",
     "ModelFileError": "ictus.io.model_file",
     "Network": "ictus.nn",
+    "RBM": "ictus.models",
     "RMSprop": "ictus.optim",
     "SGD": "ictus.optim",
     "Trainer": "ictus.train",
@@ -50,6 +51,7 @@ _LAZY = {
 _MODULES = ("datasets", "io", "kernels", "models", "nn", "optim", "plot", "train")
 
 __all__ = [
+    "RBM",
     "SGD",
     "Adam",
     "Dense",

@@ -63,7 +63,9 @@ def test_card(path):
     assert facts["card"]["ictus_version"] == ictus.__version__
     with pytest.raises(ValueError, match="unknown card field 'license'"):
         save(path, make_network(), {"license": "CC0"})
-    with pytest.raises(TypeError, match=r"must be a Network or an estimator of ictus, got dict"):
+    with pytest.raises(
+        TypeError, match=r"must be a network, machine or estimator of ictus, got dict"
+    ):
         save(path, {})
 
 

@@ -13,13 +13,13 @@ import math
 import os
 import struct
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.nn import Network
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
@@ -48,21 +48,25 @@ class ModelFileError(ValueError):
     """The file is not a model file, is damaged, or of an unknown version."""
 
 
-def _estimators() -> dict[str, Any]:
-    """The estimators that can be saved, by name: a fixed list, so a file cannot name others."""
-    from ictus.models import MLPClassifier, MLPRegressor
+# What can be saved: fixed lists, so a file cannot name anything else. Of a bare model a file has
+# config() and the flat parameters; an estimator says itself what it keeps.
+BARE_MODELS = {"Network": "ictus.nn", "RBM": "ictus.models"}
+ESTIMATORS = {"MLPClassifier": "ictus.models", "MLPRegressor": "ictus.models"}
 
-    return {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+
+def _class(kind: str) -> Any:
+    """The class of that name."""
+    return getattr(import_module((BARE_MODELS | ESTIMATORS)[kind]), kind)
 
 
 def save(path: str | os.PathLike[str], model: Any, card: Mapping[str, Any] | None = None) -> None:
-    """Write a network or a fitted estimator to a model file, atomically.
+    """Write a network, a machine, or a fitted estimator to a model file, atomically.
 
     Parameters
     ----------
     path : path
         By convention it ends in ``.ictus``; any safetensors reader can open it.
-    model : Network or estimator of ictus.models
+    model : Network, RBM, or estimator of ictus.models
     card : mapping, optional
         The model card: ``name``, ``description``, ``licence``, ``training_data``, ``provenance``,
         ``metrics``. ``created`` and ``ictus_version`` are added.
@@ -98,17 +102,17 @@ def save(path: str | os.PathLike[str], model: Any, card: Mapping[str, Any] | Non
 
 
 def _describe(model: Any) -> tuple[str, dict[str, Any], dict[str, Array]]:
-    if isinstance(model, Network):
-        return "Network", model.config(), {"parameters": model.parameters}
     kind = type(model).__name__
-    if type(model) is _estimators().get(kind):
+    if kind in BARE_MODELS and type(model) is _class(kind):
+        return kind, model.config(), {"parameters": model.parameters}
+    if kind in ESTIMATORS and type(model) is _class(kind):
         config, tensors = model.__ictus_getstate__()
         return kind, config, tensors
-    raise TypeError(f"save: model must be a Network or an estimator of ictus, got {kind}")
+    raise TypeError(f"save: model must be a network, machine or estimator of ictus, got {kind}")
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read a model file: return the network or the fitted estimator.
+    """Read a model file: return the network, machine or fitted estimator.
 
     Raises
     ------
@@ -119,10 +123,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     description, tensors = _read(path)
     try:
-        config = description["config"]
-        if description["kind"] == "Network":
-            return Network.from_config(config, tensors["parameters"])
-        return _estimators()[description["kind"]].__ictus_setstate__(config, tensors)
+        config, kind = description["config"], description["kind"]
+        if kind in BARE_MODELS:
+            return _class(kind).from_config(config, tensors["parameters"])
+        return _class(kind).__ictus_setstate__(config, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise ModelFileError(f"{os.fspath(path)}: damaged model description: {error!r}") from error
 

@@ -1,5 +1,30 @@
-"""Models with the interface of scikit-learn."""
+"""Models: estimators with the interface of scikit-learn, and the machines under them.
 
-from ictus.models.mlp import MLPClassifier, MLPRegressor
+Names are loaded when first used: a machine needs no scikit-learn.
+"""
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ictus.models.mlp import MLPClassifier, MLPRegressor
+    from ictus.models.rbm import RBM
+
+# Where each name lives.
+_LAZY = {
+    "MLPClassifier": "mlp",
+    "MLPRegressor": "mlp",
+    "RBM": "rbm",
+}
+
+__all__ = ["RBM", "MLPClassifier", "MLPRegressor"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(f"ictus.models.{_LAZY[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ictus.models' has no attribute {name!r}")
