@@ -5,7 +5,9 @@ Needs matplotlib: ``pip install 'ictus[plot]'``. Nothing is shown or saved; use 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,22 @@ def _figure(width: float, height: float) -> Figure:
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install 'ictus[plot]'") from error
     return NewFigure(figsize=(width, height), layout="constrained")
+
+
+def check_format(path: str | os.PathLike[str]) -> None:
+    """Raise where a figure could not be saved under that name: ImportError without matplotlib.
+
+    Raises
+    ------
+    ValueError
+        matplotlib knows no picture format of that ending; the message lists those it knows.
+    """
+    known = sorted(_figure(1, 1).canvas.get_supported_filetypes())
+    if Path(path).suffix[1:].lower() not in known:
+        raise ValueError(
+            f"pictures must end in one of {', '.join('.' + each for each in known)}, "
+            f"got {os.fspath(path)}"
+        )
 
 
 def _tidy(axes: Any, title: str, x: str, y: str) -> None:
@@ -47,7 +65,7 @@ def learning_curve(history: dict[str, list[float]], title: str = "Learning curve
     figure = _figure(6.4, 4.0)
     axes = figure.add_subplot()
     for name, label, color in (
-        ("loss", "training (with dropout)", TRAINING),
+        ("loss", "training", TRAINING),
         ("validation_loss", "validation", VALIDATION),
     ):
         values = history.get(name)
@@ -56,7 +74,7 @@ def learning_curve(history: dict[str, list[float]], title: str = "Learning curve
     positive = [v for name in ("loss", "validation_loss") for v in history.get(name, []) if v > 0]
     if positive and max(positive) > 20 * min(positive):
         axes.set_yscale("log")
-    _tidy(axes, title, "epoch", "mean loss per example (nats)")
+    _tidy(axes, title, "epoch", "mean loss per example")
     errors = history.get("test_error")
     if errors:
         other = axes.twinx()

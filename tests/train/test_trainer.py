@@ -1,7 +1,6 @@
 """The training loop: learning, stopping, divergence, interruption, and the same bits again."""
 
 import itertools
-import os
 import signal
 import subprocess
 import sys
@@ -255,25 +254,6 @@ class TestResuming:
             process.stdout.close()
             tensors, state = load_checkpoint(path)
             np.testing.assert_array_equal(tensors["v"], state["i"])
-
-    def test_full_disk_keeps_the_old_file(self, tmp_path, monkeypatch):
-        from ictus.train.files import write_atomically
-
-        path = tmp_path / "file"
-        write_atomically(path, b"old")
-        path.chmod(0o640)
-
-        def no_space(descriptor):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(os, "fsync", no_space)
-        with pytest.raises(OSError, match="No space left"):
-            write_atomically(path, b"new")
-        monkeypatch.undo()
-        assert path.read_bytes() == b"old"
-        assert os.listdir(tmp_path) == ["file"]
-        write_atomically(path, b"new")
-        assert path.stat().st_mode & 0o777 == 0o640
 
 
 X, Y = blobs(30)

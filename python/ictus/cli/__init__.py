@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from ictus.cli import bench, evaluate, info, predict, train
+from ictus.cli.arguments import Parser
 
 COMMANDS = (train, predict, evaluate, info, bench)
 
 EPILOG = """\
 examples:
-  ictus train digits --plot digits.png           train on MNIST (or scikit-learn's digits)
+  ictus train digits --plot digits.png
   ictus train songs.npz --hidden 200 200 --model genre.ictus
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
@@ -25,7 +26,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     from ictus import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ictus",
         description="Deep learning for music and audio research.",
         epilog=EPILOG,
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, TypeError, ArithmeticError, OSError, ImportError, MemoryError) as error:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = str(error)
+        if isinstance(error, OSError) and error.strerror and error.filename is not None:
+            text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+        text = " ".join(text.split()) or type(error).__name__
         print(f"ictus {options.command}: {text}", file=sys.stderr)
         return 2

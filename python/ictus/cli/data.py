@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.cli.csv_file import read_csv
+
 Array = NDArray[Any]
 
 HELP = """\
-DATA is one of: the word "digits" (MNIST where ICTUS_DATA has it, else the 1,797 digits of
-scikit-learn) or "mnist"; a folder with the four MNIST idx files; an .npz file with arrays x and y;
-a .csv file whose last column is y (a header is recognised); an .npy file with x, then --targets
-names the .npy file with y; an idx file (.gz or not) of images, --targets an idx file of labels."""
+DATA is one of
+  digits         MNIST where ICTUS_DATA names a folder with mnist/*.idx files,
+                 else the 1,797 digits of scikit-learn
+  mnist          MNIST
+  a folder       with the four idx files of MNIST
+  FILE.npz       arrays x and y (x_test and y_test for a test set)
+  FILE.csv       the last column is y; a first line of names is recognised
+  FILE.npy       array x; --targets names a .npy or .csv file with y
+  an idx file    images, plain or .gz; --targets names an idx file of labels"""
 
 
 @dataclass
@@ -45,14 +53,51 @@ def load_table(data: str, targets: str | None = None, *, need_targets: bool = Tr
         raise FileNotFoundError(f"no such data file, folder, or name: {data}")
     table = _from_file(path)
     if targets is not None:
-        y = _from_file(Path(targets), alone=True).x
+        y = _from_file(_existing(targets), alone=True).x
+        if y.dtype.kind == "U" and len(y) == len(table.x) + 1:
+            y = y[1:]  # the name of the column
         table.y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if need_targets and table.y is None:
         raise ValueError(f"{data} has no targets: name their file with --targets")
-    if table.y is not None and len(table.y) != len(table.x):
-        raise ValueError(f"{data}: {len(table.x)} examples, but {len(table.y)} targets")
+    _check(table.x, table.y, data, targets or data)
+    if table.test is not None:
+        _check(*table.test, f"{data}, x_test", f"{data}, y_test")
+        if table.test[0].shape[1] != table.x.shape[1]:
+            raise ValueError(
+                f"{data}: x_test must have {table.x.shape[1]} features like x, "
+                f"got {table.test[0].shape[1]}"
+            )
     table.name = table.name or path.name
     return table
+
+
+def _existing(name: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f"--targets must name a file that exists, got {name}")
+    return path
+
+
+def _check(x: Array, y: Array | None, data: str, targets: str) -> None:
+    """ValueError where there is nothing to learn from, naming the file and the first bad entry."""
+    if len(x) == 0 or x.shape[1] == 0:
+        raise ValueError(f"{data}: at least one example and feature are needed, got {x.shape}")
+    if y is not None and y.ndim not in (1, 2):
+        raise ValueError(f"{targets}: targets must have shape (rows,) or (rows, k), got {y.shape}")
+    if y is not None and len(y) != len(x):
+        raise ValueError(f"{data}: {len(x)} examples, but {len(y)} targets")
+    for what, array in ((data, x), (f"{targets}: targets", y)):
+        if array is None or array.dtype.kind != "f":
+            continue
+        with np.errstate(over="ignore"):
+            bad = ~np.isfinite(array.astype(np.float32, copy=False))
+        if bad.any():
+            place = np.unravel_index(int(np.argmax(bad)), bad.shape)
+            column = f", column {place[1] + 1}" if array.ndim == 2 else ""
+            raise ValueError(
+                f"{what}: expected finite numbers in the range of float32, got {array[place]} "
+                f"in example {place[0] + 1}{column}"
+            )
 
 
 def _named(data: str, path: Path) -> Table:
@@ -72,19 +117,23 @@ def _named(data: str, path: Path) -> Table:
 
 
 def _from_file(path: Path, *, alone: bool = False) -> Table:
-    suffixes = "".join(path.suffixes[-2:]).lower()
-    if suffixes.endswith(".npz"):
-        return _from_npz(path)
-    if suffixes.endswith(".npy"):
+    """Examples of a file; with `alone`, targets in the place of examples."""
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return _from_npz(path, alone)
+    if suffix == ".npy":
         return Table(_matrix(_load_numpy(path), path, alone), None)
-    if suffixes.endswith((".csv", ".tsv", ".txt")):
-        return _from_csv(path, alone)
-    from ictus.io.idx import read_idx
+    if suffix in (".csv", ".tsv", ".txt"):
+        return Table(*read_csv(path, alone=alone))
+    from ictus.io.idx import IdxError, read_idx
 
-    array = read_idx(path)
-    if array.ndim == 1:
-        return Table(array[:, None], None)
-    x = array.reshape(len(array), -1)
+    try:
+        array = read_idx(path)
+    except IdxError as error:
+        raise ValueError(f"{error} (nor does its name end in .npz, .npy, .csv or .tsv)") from None
+    if alone:
+        return Table(array, None)
+    x = array.reshape(len(array), -1) if array.size else np.zeros((len(array), 0))
     if array.dtype == np.uint8:
         x = x.astype(np.float32) / np.float32(255)
     shape = (array.shape[1], array.shape[2]) if array.ndim == 3 else None
@@ -92,72 +141,52 @@ def _from_file(path: Path, *, alone: bool = False) -> Table:
 
 
 def _load_numpy(path: Path) -> Any:
+    with path.open("rb") as file:
+        start = file.read(6)
+    if not start.startswith((b"\x93NUMPY", b"PK")):
+        raise ValueError(f"{path} is not a readable NumPy file: it begins with {start!r}")
     try:
         # Object arrays would be unpickled, which runs code: they are refused.
         return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, SyntaxError) as error:
         raise ValueError(f"{path} is not a readable NumPy file: {error}") from error
 
 
 def _matrix(array: Array, path: Path, alone: bool = False) -> Array:
-    if array.ndim == 1 and alone:
-        return array[:, None]
-    if array.ndim < 2 or (array.dtype.kind not in "fiub" and not alone):
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path} is an .npz archive by its content; name it so")
+    if alone and array.ndim > 0:
+        return array
+    if array.ndim < 2 or array.dtype.kind not in "fiub":
         raise ValueError(
             f"{path}: examples must be a numeric array of shape (rows, features), got dtype "
             f"{array.dtype}, shape {array.shape}"
         )
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), -1) if array.size else np.zeros((len(array), 0))
 
 
-def _from_npz(path: Path) -> Table:
-    import zipfile
-
+def _from_npz(path: Path, alone: bool) -> Table:
+    loaded = _load_numpy(path)
+    if isinstance(loaded, np.ndarray):
+        raise ValueError(f"{path} is an .npy file by its content; name it so")
     try:
-        with _load_numpy(path) as archive:
+        with loaded as archive:
             arrays = {name.lower(): archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (ValueError, EOFError, OSError, KeyError, NotImplementedError) as error:
         raise ValueError(f"{path} is not a readable .npz file: {error}") from error
-    if "x" not in arrays:
-        raise ValueError(f"{path} must hold an array x (and y), got {sorted(arrays) or 'nothing'}")
+    except (zipfile.BadZipFile, zlib.error, SyntaxError) as error:
+        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
+    wanted = "y" if alone else "x"
+    if wanted not in arrays:
+        raise ValueError(
+            f"{path} must hold an array {wanted}, got {', '.join(sorted(arrays)) or 'nothing'}"
+        )
+    if alone:
+        return Table(_matrix(arrays["y"], path, True), None)
     test = None
     if "x_test" in arrays and "y_test" in arrays:
         test = (_matrix(arrays["x_test"], path), arrays["y_test"])
-    return Table(_matrix(arrays["x"], path), arrays.get("y"), test)
-
-
-def _from_csv(path: Path, alone: bool) -> Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        sample = file.read(65536)
-        file.seek(0)
-        delimiter = "\t" if "\t" in sample.partition("\n")[0] else ","
-        if delimiter == "," and ";" in sample and "," not in sample.partition("\n")[0]:
-            delimiter = ";"
-        rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
-    if not rows:
-        raise ValueError(f"{path} is empty")
-    if not _is_number(rows[0][0]):
-        rows = rows[1:]
-    width = len(rows[0]) if rows else 0
-    for number, row in enumerate(rows):
-        if len(row) != width:
-            raise ValueError(f"{path}: data row {number + 1} has {len(row)} columns, not {width}")
-    features = width if alone or width == 1 else width - 1
-    try:
-        x = np.array([row[:features] for row in rows], np.float64)
-    except ValueError as error:
-        if alone:
-            return Table(np.array(rows), None)
-        raise ValueError(f"{path}: examples must be numbers: {error}") from error
-    if features == width:
-        return Table(x, None)
-    last = [row[-1].strip() for row in rows]
-    return Table(x, np.array(last, np.float64 if all(map(_is_number, last)) else None))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    y = arrays.get("y")
+    if y is not None and y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    return Table(_matrix(arrays["x"], path), y, test)

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from ictus.cli import arguments as allowed
 from ictus.cli.data import HELP, load_table
 
 
@@ -14,7 +15,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate",
         help="measure a model file on data with targets",
-        epilog=HELP + " Of data with a test set, the test set is used.",
+        epilog=HELP + "\n\nOf data with a test set, the test set is used.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
@@ -22,7 +23,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("data", metavar="DATA", help="data with targets; see below")
     parser.add_argument("--targets", metavar="FILE", help="file of the targets")
     parser.add_argument("--json", action="store_true", help="print as JSON")
-    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument(
+        "--threads", type=allowed.thread_count, metavar="N", help="default: all processors"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
+import textwrap
 from typing import Any
 
 
@@ -47,12 +49,54 @@ def describe_installation() -> dict[str, Any]:
     }
 
 
+def _sentences(facts: dict[str, Any]) -> list[str]:
+    """A model file for people: one fact a line, without what only a program wants."""
+    config = facts["config"]
+    network = config.get("network", config)
+    layers = [str(network["input_size"]), *map(_layer, network["layers"])]
+    lines = {
+        "kind": facts["kind"],
+        "network": " > ".join(layers),
+        "loss": network["loss"].replace("_", " "),
+        "numbers": f"{sum(map(math.prod, facts['tensors'].values()))} of {network['dtype']}",
+    }
+    classes = config.get("fitted", {}).get("classes_")
+    if classes is not None:
+        lines["classes"] = textwrap.shorten(", ".join(map(str, classes)), 60, placeholder=" ...")
+    for name, value in facts["card"].items():
+        if isinstance(value, dict):
+            value = ", ".join(
+                f"{key.replace('_', ' ')} {_short(each)}" for key, each in value.items()
+            )
+        lines[name.replace("_", " ")] = value
+    width = max(map(len, lines))
+    return [f"{name:<{width}}  {value}" for name, value in lines.items()]
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _layer(config: dict[str, Any]) -> str:
+    if config["kind"] == "dropout":
+        return f"dropout {config['rate']:g}"
+    parts = [str(config.get("units", config["kind"]))]
+    if config.get("activation", "identity") != "identity":
+        parts.append(config["activation"])
+    if config.get("dropout"):
+        parts.append(f"dropout {config['dropout']:g}")
+    return " ".join(parts)
+
+
 def run(options: argparse.Namespace) -> int:
     """Print the description."""
     if options.model:
         from ictus.io.model_file import read_card
 
         facts = read_card(options.model)
+        if not options.json:
+            print("\n".join(_sentences(facts)))
+            return 0
     else:
         facts = describe_installation()
     if options.json:

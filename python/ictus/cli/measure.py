@@ -9,8 +9,15 @@ import numpy as np
 
 def measure(model: Any, x: Any, y: Any, prefix: str = "") -> dict[str, Any]:
     """Return errors of a classifier, or R^2 and RMS error of a regressor, on x and y."""
-    predicted = model.predict(x)
     y = np.asarray(y)
+    if hasattr(model, "classes_") and not model.multilabel_:
+        numbers, known = y.dtype.kind in "fiub", model.classes_.dtype.kind in "fiub"
+        if numbers != known or not np.isin(y, model.classes_).any():
+            raise ValueError(
+                f"targets must be classes that the model knows, such as {model.classes_[0]!s}, "
+                f"got {y.flat[0]!s}"
+            )
+    predicted = model.predict(x)
     if predicted.shape != y.shape:
         raise ValueError(f"targets must have shape {predicted.shape}, got {y.shape}")
     result: dict[str, Any] = {f"{prefix}examples": len(y)}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.cli import arguments as allowed
 from ictus.cli.data import load_table
 
 
@@ -28,7 +29,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--probabilities", action="store_true", help="of each class")
     parser.add_argument("--output", metavar="FILE", help=".csv or .npy file to write")
     parser.add_argument("--json", action="store_true", help="print as JSON")
-    parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument(
+        "--threads", type=allowed.thread_count, metavar="N", help="default: all processors"
+    )
 
 
 def load_estimator(path: str) -> Any:
@@ -45,7 +48,11 @@ def examples(model: Any, data: str) -> Any:
     """Return the examples in a file; a .csv with one column too many has targets, left aside."""
     table = load_table(data, need_targets=False)
     x = table.x
-    if table.y is not None and x.shape[1] == model.n_features_in_ - 1 and table.y.dtype.kind == "f":
+    if (
+        table.y is not None
+        and x.shape[1] == model.n_features_in_ - 1
+        and table.y.dtype.kind in "fi"
+    ):
         x = np.column_stack([x, table.y])
     if x.shape[1] != model.n_features_in_:
         raise ValueError(
@@ -58,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
     """Predict and print or write."""
     from ictus.train.files import write_atomically
 
+    allowed.check_output(options.output, "--output")
     model = load_estimator(options.model)
     x = examples(model, options.data)
     if options.probabilities and not hasattr(model, "predict_proba"):

@@ -11,16 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ictus.cli.data import HELP, Table, load_table
-
-EPILOG = f"""\
-{HELP}
-
-examples:
-  ictus train digits --plot digits.png
-  ictus train genres.npz --hidden 300 300 --dropout 0.5 --model genres.ictus
-  ictus train tempo.csv --task regression --early-stopping
-"""
+from ictus.cli import arguments as allowed
+from ictus.cli.data import Table, load_table
+from ictus.cli.standardize import Scaling, fold_into
+from ictus.cli.train_options import EPILOG, add_options
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,49 +22,12 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train a network and write a model file",
+        description="Trains a dense network, measures it on other data, and writes a model file.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    parser.add_argument("data", metavar="DATA", help="what to train on; see below")
-    parser.add_argument("--targets", metavar="FILE", help="file of the targets")
-    parser.add_argument("--test", metavar="FILE", help="test data; else a part is held out")
-    parser.add_argument("--test-targets", metavar="FILE", help="file of the test targets")
-    parser.add_argument(
-        "--model", metavar="FILE", default="model.ictus", help="model file to write"
-    )
-    parser.add_argument("--plot", metavar="PNG", help="picture of learning curve and filters")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--task", choices=["auto", "classification", "regression"], default="auto")
-    _network_options(parser.add_argument_group("network"))
-    _training_options(parser.add_argument_group("training"))
-
-
-def _network_options(group: Any) -> None:
-    group.add_argument("--hidden", type=int, nargs="+", metavar="N", help="hidden units per layer")
-    group.add_argument(
-        "--activation", choices=["relu", "sigmoid", "tanh", "softplus"], default="relu"
-    )
-    group.add_argument("--dropout", type=float, metavar="P", help="of hidden units")
-    group.add_argument("--input-dropout", type=float, metavar="P", help="of inputs")
-
-
-def _training_options(group: Any) -> None:
-    group.add_argument("--optimizer", choices=["sgd", "adam", "rmsprop"], default="sgd")
-    group.add_argument("--learning-rate", type=float, metavar="R")
-    group.add_argument("--learning-rate-decay", type=float, metavar="F", help="factor per epoch")
-    group.add_argument("--momentum", type=float, default=0.9)
-    group.add_argument("--batch-size", type=int, default=100, metavar="N")
-    group.add_argument("--epochs", type=int, metavar="N", help="the most passes over the data")
-    group.add_argument("--max-norm", type=float, metavar="L", help="of incoming weights")
-    group.add_argument("--l1", type=float, default=0.0)
-    group.add_argument("--l2", type=float, default=0.0)
-    group.add_argument("--early-stopping", action="store_true", help="on 10 %% held-out data")
-    group.add_argument("--patience", type=int, default=10, metavar="N")
-    group.add_argument("--seed", type=int, default=0)
-    group.add_argument("--threads", type=int, metavar="N", help="default: all processors")
-    group.add_argument("--checkpoint", metavar="FILE", help="write it each epoch, go on from it")
-    group.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_options(parser)
 
 
 # What "digits" and "mnist" use where the user says nothing else: dropout and max-norm of
@@ -89,27 +46,36 @@ def _with_defaults(options: argparse.Namespace, table: Table) -> None:
         "dropout": 0.0,
         "input_dropout": 0.0,
         "learning_rate_decay": 1.0,
+        "optimizer": "adam",
     }
     if digits:
         defaults |= {"dropout": 0.5, "input_dropout": 0.2, "learning_rate_decay": 0.9}
-        defaults |= {"max_norm": 3.5, **digits}
+        defaults |= {"max_norm": 3.5, "optimizer": "sgd", **digits}
     for name, value in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
 
 
 def _is_classification(task: str, y: Any) -> bool:
+    """Whether the targets are classes, or one or more labels that each example has or has not."""
     if task != "auto":
         return task == "classification"
     y = np.asarray(y)
+    if y.ndim == 2:
+        return y.dtype.kind in "iub" and bool(np.isin(y, (0, 1)).all())
     whole = y.dtype.kind in "iubUSO" or bool(np.all(y == np.round(y)))
-    return y.ndim == 1 and whole and len(np.unique(y)) <= max(2, min(1000, len(y) // 2))
+    return whole and len(np.unique(y)) <= max(2, min(100, len(y) // 4))
 
 
 def _split(table: Table, options: argparse.Namespace) -> tuple[Any, Any, Any, Any]:
     """Training and test examples and targets."""
     if options.test is not None:
         other = load_table(options.test, options.test_targets)
+        if other.x.shape[1] != table.x.shape[1]:
+            raise ValueError(
+                f"{options.test} must have {table.x.shape[1]} features like {options.data}, "
+                f"got {other.x.shape[1]}"
+            )
         return table.x, table.y, other.x, other.y
     if table.test is not None:
         return table.x, table.y, *table.test
@@ -121,6 +87,31 @@ def _split(table: Table, options: argparse.Namespace) -> tuple[Any, Any, Any, An
     held_out, kept = order[: len(order) // 5], order[len(order) // 5 :]
     assert table.y is not None
     return table.x[kept], table.y[kept], table.x[held_out], table.y[held_out]
+
+
+def _standardizes(options: argparse.Namespace, table: Table) -> bool:
+    chosen: bool | None = options.standardize
+    return table.image_shape is None if chosen is None else chosen
+
+
+def _fit(model: Any, x: Any, y: Any, *, standardize: bool, classification: bool) -> None:
+    if not standardize:
+        model.fit(x.astype(np.float32, copy=False), y)
+        return
+    features = Scaling.of(x)
+    targets = None if classification else Scaling.of(y)
+    model.fit(features.apply(x), y if targets is None else targets.apply(y))
+    fold_into(model.network_, features, targets)
+
+
+def _check_targets(y: Any, classification: bool, name: str) -> None:
+    if not classification and y.dtype.kind not in "fiub":
+        raise ValueError(f"{name}: targets of a regression must be numbers, got {str(y.flat[0])!r}")
+    whole = y.dtype.kind != "f" or bool(np.all(y == np.round(y)))
+    if classification and not whole:
+        raise ValueError(
+            f"{name}: classes must be text or whole numbers, got {y[y != y.round()][0]}"
+        )
 
 
 def _make_model(options: argparse.Namespace, classification: bool) -> Any:
@@ -155,19 +146,26 @@ def run(options: argparse.Namespace) -> int:
     from ictus.cli.measure import measure
     from ictus.io.model_file import save
 
-    if not Path(options.model).resolve().parent.is_dir():
-        raise FileNotFoundError(f"no such folder for the model file: {options.model}")
+    for option in ("model", "plot", "checkpoint"):
+        allowed.check_output(getattr(options, option), f"--{option}")
+    if options.plot:
+        from ictus import plot
+
+        plot.check_format(options.plot)
     table = load_table(options.data, options.targets)
     _with_defaults(options, table)
     classification = _is_classification(options.task, table.y)
+    _check_targets(table.y, classification, options.targets or options.data)
     x, y, x_test, y_test = _split(table, options)
+    if classification and y.dtype.kind == "f":
+        y = y.astype(np.int64)
     model = _make_model(options, classification)
     if not options.json:
         kind = "classification" if classification else "regression"
         shape = "-".join(map(str, [x.shape[1], *options.hidden]))
         print(f"{kind} on {table.name}: {len(x)} training examples, network {shape}", flush=True)
     started = time.perf_counter()
-    model.fit(x, y)
+    _fit(model, x, y, standardize=_standardizes(options, table), classification=classification)
     result: dict[str, Any] = {
         "data": table.name,
         "epochs": model.n_iter_,

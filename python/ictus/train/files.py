@@ -12,14 +12,19 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace the file at `path` by `data`, whole, also if the process or the system dies.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, and take the
-    name's place in one step; then the folder is flushed. Permissions of an existing file are kept.
+    name's place in one step; then the folder is flushed. Permissions of an existing file are kept,
+    a link goes on pointing to the file it points to, and what is no file (/dev/stdout, a pipe) is
+    written to as it is.
 
     Raises
     ------
     OSError
         The folder does not exist, is not writeable, or the disk is full; the old file is untouched.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(data)
+        return
     try:
         mode = path.stat().st_mode & 0o777
     except FileNotFoundError:

@@ -50,6 +50,10 @@ class Exponential(Schedule):
     factor: float
     name: ClassVar[str] = "exponential"
 
+    def __post_init__(self) -> None:
+        if not self.factor > 0:
+            raise ValueError(f"Exponential: factor must be positive, got {self.factor!r}")
+
     def __call__(self, epoch: float) -> float:
         return float(self.value * self.factor ** int(epoch))
 

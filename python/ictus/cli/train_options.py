@@ -1,0 +1,111 @@
+"""The options of ``ictus train``, with their ranges and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ictus.cli import arguments as allowed
+from ictus.cli.data import HELP
+
+EPILOG = f"""\
+{HELP}
+
+examples:
+  ictus train digits --plot digits.png
+  ictus train genres.npz --hidden 300 300 --dropout 0.5 --model genres.ictus
+  ictus train tempo.csv --task regression --early-stopping
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``ictus train`` takes."""
+    add = parser.add_argument
+    add("data", metavar="DATA", help="what to train on; see below")
+    add("--targets", metavar="FILE", help="file of the targets, where DATA has none")
+    add("--test", metavar="FILE", help="test data; if not given, a fifth of DATA is held out")
+    add("--test-targets", metavar="FILE", help="file of the test data's targets")
+    add("--model", metavar="FILE", default="model.ictus", help="to write; default: model.ictus")
+    add("--plot", metavar="FILE", help="picture of the learning curve to write (.png, .pdf, .svg)")
+    add("--json", action="store_true", help="print the result as JSON")
+    add(
+        "--task",
+        choices=["auto", "classification", "regression"],
+        default="auto",
+        help="default: classification where targets are text, truth values, or few whole numbers",
+    )
+    add(
+        "--standardize",
+        action=argparse.BooleanOptionalAction,
+        help="train on features (and numbers to predict) scaled to mean 0 and deviation 1; the "
+        "model takes and gives raw ones all the same; default: unless they are images",
+    )
+    _network_options(parser.add_argument_group("network"))
+    _training_options(parser.add_argument_group("training"))
+
+
+def _network_options(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "--hidden",
+        type=allowed.positive_integer,
+        nargs="+",
+        metavar="N",
+        help="units of each hidden layer; default: 100",
+    )
+    add(
+        "--activation",
+        choices=["relu", "sigmoid", "tanh", "softplus"],
+        default="relu",
+        help="of the hidden units; default: relu",
+    )
+    add("--dropout", type=allowed.probability, metavar="P", help="of hidden units; default: 0")
+    add("--input-dropout", type=allowed.probability, metavar="P", help="of inputs; default: 0")
+
+
+def _training_options(group: Any) -> None:
+    add = group.add_argument
+    add("--optimizer", choices=["sgd", "adam", "rmsprop"], help="default: adam; for digits, sgd")
+    add(
+        "--learning-rate",
+        type=allowed.positive,
+        metavar="R",
+        help="default: 0.001; for sgd, 0.1",
+    )
+    add("--learning-rate-decay", type=allowed.positive, metavar="F", help="factor for each epoch")
+    add(
+        "--momentum",
+        type=allowed.probability,
+        default=0.9,
+        metavar="M",
+        help="of sgd and rmsprop; default: 0.9",
+    )
+    add(
+        "--batch-size",
+        type=allowed.positive_integer,
+        default=100,
+        metavar="N",
+        help="examples in a minibatch; default: 100",
+    )
+    add("--epochs", type=allowed.count, metavar="N", help="passes over the data; default: 100")
+    add("--max-norm", type=allowed.positive, metavar="L", help="bound of a unit's weight vector")
+    add("--l1", type=allowed.not_negative, default=0.0, metavar="C", help="penalty on |weight|")
+    add("--l2", type=allowed.not_negative, default=0.0, metavar="C", help="penalty on weight^2 / 2")
+    add(
+        "--early-stopping",
+        action="store_true",
+        help="hold out a tenth of the training data, keep the weights that are best on it",
+    )
+    add(
+        "--patience",
+        type=allowed.positive_integer,
+        default=10,
+        metavar="N",
+        help="epochs without improvement before early stopping; default: 10",
+    )
+    add(
+        "--seed", type=allowed.seed, default=0, metavar="N", help="same seed, same bits; default: 0"
+    )
+    add("--threads", type=allowed.thread_count, metavar="N", help="default: all processors")
+    add("--checkpoint", metavar="FILE", help="written each epoch; gone on from if it exists")
+    add("--quiet", action="store_true", help="no progress bar")
