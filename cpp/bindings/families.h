@@ -10,6 +10,7 @@ void register_gemm(pybind11::module_& module);
 void register_activation(pybind11::module_& module);
 void register_random(pybind11::module_& module);
 void register_loss(pybind11::module_& module);
+void register_mean_covariance(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
 void register_rbm(pybind11::module_& module);
 void register_reduction(pybind11::module_& module);

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_activation(module);
   register_random(module);
   register_loss(module);
+  register_mean_covariance(module);
   register_optimizer(module);
   register_rbm(module);
   register_reduction(module);

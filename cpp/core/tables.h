@@ -6,18 +6,20 @@
 #include "ictus/gemm.h"
 #include "ictus/level.h"
 #include "ictus/loss.h"
+#include "ictus/mean_covariance.h"
 #include "ictus/optimizer.h"
 #include "ictus/random.h"
 #include "ictus/rbm.h"
 #include "ictus/reduction.h"
 
-#define ICTUS_FAMILIES(X)          \
-  X(activation, ActivationKernels) \
-  X(gemm, GemmKernels)             \
-  X(loss, LossKernels)             \
-  X(optimizer, OptimizerKernels)   \
-  X(random, RandomKernels)         \
-  X(rbm, RbmKernels)               \
+#define ICTUS_FAMILIES(X)                   \
+  X(activation, ActivationKernels)          \
+  X(gemm, GemmKernels)                      \
+  X(loss, LossKernels)                      \
+  X(mean_covariance, MeanCovarianceKernels) \
+  X(optimizer, OptimizerKernels)            \
+  X(random, RandomKernels)                  \
+  X(rbm, RbmKernels)                        \
   X(reduction, ReductionKernels)
 
 namespace ictus {

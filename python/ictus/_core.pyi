@@ -1,5 +1,6 @@
 """The native module: kernels on arrays that the callers in ictus.kernels have prepared."""
 
+from collections.abc import Sequence
 from typing import Any, final
 
 from numpy.typing import NDArray
@@ -162,6 +163,93 @@ class ContrastiveDivergence:
         sparsity_decay: float = 0.9,
         seed: int = 0,
         stream: int = 0,
+    ) -> None: ...
+
+# mean_covariance
+@final
+class MeanCovarianceModel:
+    def __init__(
+        self,
+        filters: NDArray[Any],
+        pooling: NDArray[Any] | None,
+        weights: NDArray[Any],
+        visible_bias: NDArray[Any],
+        covariance_bias: NDArray[Any],
+        mean_bias: NDArray[Any],
+        offset: float,
+    ) -> None: ...
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+    @property
+    def pooled(self) -> bool: ...
+
+def mean_covariance_evaluate(
+    model: MeanCovarianceModel,
+    visible: NDArray[Any],
+    covariance_mean: NDArray[Any] | None,
+    mean_mean: NDArray[Any] | None,
+    free_energy: NDArray[Any] | None,
+    gradient: NDArray[Any] | None,
+    /,
+) -> None: ...
+def mean_covariance_parameter_gradient(
+    model: MeanCovarianceModel,
+    visible: NDArray[Any],
+    gradient: Sequence[NDArray[Any] | None],
+    /,
+) -> None: ...
+def leapfrog(
+    model: MeanCovarianceModel,
+    visible: NDArray[Any],
+    momentum: NDArray[Any],
+    steps: int,
+    step_size: float,
+    energy_before: NDArray[Any] | None,
+    energy_after: NDArray[Any] | None,
+    /,
+) -> None: ...
+def hybrid_monte_carlo(
+    model: MeanCovarianceModel,
+    visible: NDArray[Any],
+    trajectories: int,
+    steps: int,
+    step_size: float,
+    seed: int,
+    stream: int,
+    first_row: int,
+    acceptance: NDArray[Any] | None,
+    free_energy: NDArray[Any] | None,
+    /,
+) -> None: ...
+
+@final
+class MeanCovarianceDivergence:
+    def __init__(
+        self,
+        model: MeanCovarianceModel,
+        velocity: Sequence[NDArray[Any] | None],
+        *,
+        particles: NDArray[Any] | None = None,
+        filter_length: NDArray[Any] | None = None,
+        pooling_mask: NDArray[Any] | None = None,
+    ) -> None: ...
+    def update(
+        self,
+        data: NDArray[Any],
+        *,
+        trajectories: int = 1,
+        leapfrog_steps: int = 20,
+        step_size: float = 0.01,
+        rates: Sequence[float],
+        momentum: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        length_decay: float = 0.95,
+        seed: int = 0,
+        stream: int = 0,
+        acceptance: NDArray[Any] | None = None,
+        data_energy: NDArray[Any] | None = None,
+        chain_energy: NDArray[Any] | None = None,
     ) -> None: ...
 
 # reduction, loss, optimizer
