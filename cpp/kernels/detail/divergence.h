@@ -311,10 +311,11 @@ class Divergence {
     const std::int64_t visible = a.model.visible, hidden = a.model.hidden;
     parallel_ranges(visible, 64, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const T bias = a.visible_bias[i];
         const auto half_squares = [&](const T* v, std::int64_t stride, std::int64_t rows) {
           double sum = 0;
           for (std::int64_t n = 0; n < rows; ++n) {
+            const T bias =
+                a.context == nullptr ? a.visible_bias[i] : p.visible_row_bias[n * visible + i];
             const double d = static_cast<double>(v[n * stride + i] - bias);
             sum += d * d / 2;
           }

@@ -108,6 +108,8 @@ inline void softmax_group(const T* x, std::int64_t size, T scale, T* mean, T* sa
     std::int64_t chosen = 0;
     T below = out[0];
     while (chosen + 1 < size && !(u * total < below)) below += out[++chosen];
+    // Rounding may have led past the end: the last state that can be.
+    while (chosen > 0 && out[chosen] == T(0)) --chosen;
     if (mean != nullptr) {
       for (std::int64_t j = 0; j < size; ++j) mean[j] /= total;
     }
