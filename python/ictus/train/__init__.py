@@ -3,13 +3,15 @@
 from ictus.train.batches import Batches
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
+from ictus.train.loop import Callback, DivergenceError, TrainingLoop
 from ictus.train.schedules import SCHEDULES, Constant, Exponential, Linear, Schedule, Steps
 from ictus.train.stopping import Convergence, EarlyStopping
-from ictus.train.trainer import DivergenceError, Trainer
+from ictus.train.trainer import Trainer
 
 __all__ = [
     "SCHEDULES",
     "Batches",
+    "Callback",
     "CheckpointError",
     "Constant",
     "Convergence",
@@ -21,6 +23,7 @@ __all__ = [
     "Schedule",
     "Steps",
     "Trainer",
+    "TrainingLoop",
     "load_checkpoint",
     "save_checkpoint",
 ]

@@ -1,13 +1,11 @@
-"""The one loop that trains every gradient-trained model."""
+"""Training of networks by gradients: the loop's update, measurements and checkpoint."""
 
 from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +13,17 @@ from numpy.typing import NDArray
 from ictus.nn import Network
 from ictus.optim import SGD, Optimizer
 from ictus.train.batches import Batches
-from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from ictus.train.checkpoint import CheckpointError
 from ictus.train.history import History
-from ictus.train.interrupt import InterruptGuard
-from ictus.train.progress import progress_bar
+from ictus.train.loop import Callback, TrainingLoop
 from ictus.train.schedules import Schedule
 from ictus.train.stopping import Convergence, EarlyStopping
 
 Array = NDArray[Any]
 Score = Callable[[Network, Array, Array], float]
-Callback = Callable[["Trainer", int], Any]
 
 
-class DivergenceError(ArithmeticError):
-    """Training met a loss or weights that are not finite.
-
-    The network has the parameters of the end of the last epoch again (or its initial ones).
-    """
-
-
-class Trainer:
+class Trainer(TrainingLoop):
     """Trains a network by minibatches until epochs, convergence, or early stopping end it.
 
     Parameters
@@ -72,6 +61,8 @@ class Trainer:
     history : History
     """
 
+    kind: ClassVar[str] = "network"
+
     def __init__(
         self,
         network: Network,
@@ -91,27 +82,22 @@ class Trainer:
         checkpoint_every: int = 1,
         progress: bool | None = None,
     ) -> None:
-        if int(epochs) != epochs or epochs < 0:
-            raise ValueError(f"epochs must be a non-negative integer, got {epochs!r}")
-        if checkpoint_every < 1:
-            raise ValueError(f"checkpoint_every must be positive, got {checkpoint_every!r}")
+        super().__init__(
+            network,
+            batch_size=batch_size,
+            epochs=epochs,
+            shuffle=shuffle,
+            seed=seed,
+            convergence=convergence,
+            early_stopping=early_stopping,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            progress=progress,
+        )
         self.network = network
         self.optimizer = SGD(0.1, momentum=0.9) if optimizer is None else optimizer
-        self.batch_size, self.epochs, self.shuffle = batch_size, int(epochs), shuffle
-        self.seed = int(seed)
-        self.learning_rate, self.momentum = learning_rate, momentum
-        self.convergence, self.early_stopping, self.score = convergence, early_stopping, score
-        self.callbacks = list(callbacks)
-        self.checkpoint = None if checkpoint is None else Path(checkpoint)
-        self.checkpoint_every = int(checkpoint_every)
-        self.progress = progress
-        self.epoch = 0
-        self.batch = 0
-        self.history = History()
-        self._loss_sum = 0.0
-        self._seconds = 0.0
-
-    # --- the loop ------------------------------------------------------------------------------
+        self.learning_rate, self.momentum, self.score = learning_rate, momentum, score
 
     def fit(
         self,
@@ -150,99 +136,60 @@ class Trainer:
         self.optimizer.prepare(
             self.network.parameters, self.network.weight_segments, self.network.weight_matrices
         )
-        last = self.epochs if epochs is None else self.epoch + epochs
-        self.history.stopped, self.history.interrupted = "epochs", False
-        done = min(self.epoch * batches.size + self.batch * batches.batch_size, last * batches.size)
-        bar = progress_bar(self.progress, last * batches.size, done, "training")
-        try:
-            with InterruptGuard() as guard:
-                while self.epoch < last:
-                    self._run_epoch(batches, bar, guard)
-                    if guard.requested:
-                        self.history.interrupted, self.history.stopped = True, "interrupted"
-                        break
-                    if self._finish_epoch(batches, held_out):
-                        break
-        finally:
-            bar.close()
-        if self.checkpoint is not None:
-            self.save(self.checkpoint)
-        if self.early_stopping is not None and self.early_stopping.restore:
-            best = self.early_stopping.best_parameters
-            if best is not None and not self.history.interrupted:
-                self.network.parameters[...] = best
-        return self.history
+        return self._run(batches, held_out, epochs)
 
-    def _run_epoch(self, batches: Batches, bar: Any, guard: InterruptGuard) -> None:
-        network, optimizer = self.network, self.optimizer
-        good = network.parameters.copy()
-        if self.batch == 0:
-            self._loss_sum = self._seconds = 0.0
-        started = time.perf_counter()
-        shown = started
-        for x, y, weights in batches.epoch(self.epoch, self.batch):
-            self._apply_schedules(self.epoch + self.batch / len(batches))
-            loss = network.loss_and_gradient(x, y, weights)
-            if not math.isfinite(loss):
-                network.parameters[...] = good
-                self._diverged(f"loss {loss}")
-            optimizer.step(network.parameters, network.gradient)
-            self._loss_sum += loss * len(x)
-            self.batch += 1
-            bar.update(len(x))
-            if time.perf_counter() - shown > 0.2:
-                shown = time.perf_counter()
-                seen = min(self.batch * batches.batch_size, batches.size)
-                bar.set_postfix_str(f"epoch {self.epoch + 1} loss {self._loss_sum / seen:.4f}")
-            if guard.requested:
-                break
-        self._seconds += time.perf_counter() - started
-        if not np.isfinite(network.parameters).all():
-            network.parameters[...] = good
-            self._diverged("weights that are not finite")
+    # --- the loop's questions --------------------------------------------------------------------
 
-    def _apply_schedules(self, epoch: float) -> None:
+    @property
+    def current_learning_rate(self) -> float:
+        return float(self.optimizer.learning_rate)
+
+    def _schedule(self, epoch: float) -> None:
         if self.learning_rate is not None:
             self.optimizer.learning_rate = self.learning_rate(epoch)
         if self.momentum is not None:
             self.optimizer.momentum = self.momentum(epoch)  # type: ignore[attr-defined]
 
-    def _diverged(self, what: str) -> None:
-        raise DivergenceError(
-            f"training diverged: {what} in epoch {self.epoch + 1}, minibatch {self.batch + 1}, "
-            f"with learning rate {self.optimizer.learning_rate:g}; the network has the weights of "
-            "the last complete epoch again. Try a lower learning rate."
-        )
+    def _step(self, batch: Any) -> float:
+        loss = self.network.loss_and_gradient(*batch)
+        if not math.isfinite(loss):
+            raise self._diverged(f"loss {loss}")
+        self.optimizer.step(self.network.parameters, self.network.gradient)
+        return loss
 
-    def _finish_epoch(self, batches: Batches, held_out: tuple[Array, Array] | None) -> bool:
-        """Measure, write a checkpoint, and return whether training ends."""
-        loss = self._loss_sum / batches.size
-        measured = {
-            "loss": loss,
-            "seconds": self._seconds,
-            "learning_rate": self.optimizer.learning_rate,
-        }
-        stop = ""
-        self.epoch, self.batch = self.epoch + 1, 0
-        if held_out is not None:
-            criterion = measured["validation_loss"] = self.network.loss(*held_out)
-            if self.score is not None:
-                measured["validation_score"] = self.score(self.network, *held_out)
-                criterion = -measured["validation_score"]
-            if self.early_stopping is not None and self.early_stopping.observe(
-                criterion, self.epoch, self.network.parameters
-            ):
-                stop = "early stopping"
-        self.history.append(**measured)
-        if self.convergence is not None and self.convergence.update(loss):
-            stop = stop or "converged"
-        if any([callback(self, self.epoch) for callback in self.callbacks]):
-            stop = stop or "callback"
-        if self.checkpoint is not None and self.epoch % self.checkpoint_every == 0:
-            self.save(self.checkpoint)
-        if stop:
-            self.history.stopped = stop
-        return bool(stop)
+    def _measure(self, held_out: Any) -> dict[str, float]:
+        if held_out is None:
+            return {}
+        measured = {"validation_loss": self.network.loss(*held_out)}
+        if self.score is not None:
+            measured["validation_score"] = self.score(self.network, *held_out)
+        return measured
+
+    def _stopping_criterion(self, measured: dict[str, float]) -> float:
+        if self.score is not None:
+            return -measured["validation_score"]
+        return measured["validation_loss"]
+
+    def _tensors(self) -> dict[str, Array]:
+        state = self.optimizer.state.items()
+        return super()._tensors() | {f"optimizer.{name}": vector for name, vector in state}
+
+    def _state(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
+
+    def _load(self, tensors: dict[str, Array], state: dict[str, Any]) -> None:
+        if state["optimizer"]["name"] != self.optimizer.name:
+            raise CheckpointError(
+                "the checkpoint belongs to another training: its optimizer differs"
+            )
+        super()._load(tensors, state)
+        for name in self.optimizer.vectors:
+            if f"optimizer.{name}" in tensors:
+                self.optimizer.state[name] = tensors[f"optimizer.{name}"]
+        self.optimizer.steps = state["steps"]
+        for name in ("learning_rate", "momentum"):  # what the schedules had set last
+            if name in state["optimizer"]:
+                setattr(self.optimizer, name, state["optimizer"][name])
 
     # --- data ----------------------------------------------------------------------------------
 
@@ -282,73 +229,3 @@ class Trainer:
             seed=self.seed,
             dtype=self.network.dtype,
         )
-
-    # --- checkpoints -----------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint of the whole training, atomically."""
-        tensors = {"parameters": self.network.parameters}
-        tensors |= {f"optimizer.{name}": v for name, v in self.optimizer.state.items()}
-        state: dict[str, Any] = {
-            "network": self.network.config(),
-            "optimizer": self.optimizer.config(),
-            "steps": self.optimizer.steps,
-            "draw_count": self.network.draw_count,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-            "loss_sum": self._loss_sum,
-            "seconds": self._seconds,
-            "history": dict(self.history),
-        }
-        if self.convergence is not None:
-            state["convergence"] = self.convergence.state()
-        if self.early_stopping is not None:
-            state["early_stopping"] = self.early_stopping.state()
-            if self.early_stopping.best_parameters is not None:
-                tensors["best_parameters"] = self.early_stopping.best_parameters
-        save_checkpoint(path, tensors, state)
-
-    def resume(self, path: str | os.PathLike[str] | None = None) -> bool:
-        """Go on from a checkpoint (``checkpoint`` if no path is given); False if there is none.
-
-        Training then ends with the same bits as without the interruption, given the same data.
-
-        Raises
-        ------
-        CheckpointError
-            The file is damaged, or belongs to another network, optimiser, batch size or seed.
-        """
-        path = self.checkpoint if path is None else Path(path)
-        if path is None or not path.exists():
-            return False
-        tensors, state = load_checkpoint(path)
-        mine = {
-            "network": self.network.config(),
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-        }
-        for key, value in mine.items():
-            if state.get(key) != value:
-                raise CheckpointError(f"{path} belongs to another training: its {key} differs")
-        if state["optimizer"]["name"] != self.optimizer.name:
-            raise CheckpointError(f"{path} belongs to another training: its optimizer differs")
-        self.network.parameters[...] = tensors["parameters"]
-        self.network.draw_count = state["draw_count"]
-        for name in self.optimizer.vectors:
-            if f"optimizer.{name}" in tensors:
-                self.optimizer.state[name] = tensors[f"optimizer.{name}"]
-        self.optimizer.steps = state["steps"]
-        for name in ("learning_rate", "momentum"):  # what the schedules had set last
-            if name in state["optimizer"]:
-                setattr(self.optimizer, name, state["optimizer"][name])
-        self.epoch, self.batch = state["epoch"], state["batch"]
-        self._loss_sum, self._seconds = state["loss_sum"], state["seconds"]
-        self.history = History(state["history"])
-        if self.convergence is not None and "convergence" in state:
-            self.convergence.load_state(state["convergence"])
-        if self.early_stopping is not None and "early_stopping" in state:
-            self.early_stopping.load_state(state["early_stopping"])
-            self.early_stopping.best_parameters = tensors.get("best_parameters")
-        return True
