@@ -264,7 +264,7 @@ SOFTMAX = {"visible_type": "softmax", "group_size": 3}
         ),
         (lambda: make_rbm().denoise(np.zeros((3, 6)), noise=1.0), r"noise must be in \(0, 1\)"),
         (lambda: make_rbm().energy(np.zeros((3, 6)), np.zeros((2, 4))), "h must have 3 rows"),
-        (lambda: make_rbm().initialize_biases(BAD[:0]), r"data must have shape \(rows, 6\)"),
+        (lambda: make_rbm().initialize_biases(BAD[:0]), "data must have at least one row, got 0"),
         (lambda: RBM.from_config({"visible": 3}), "not the configuration of a RBM"),
     ],
 )

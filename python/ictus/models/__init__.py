@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ictus.models.divergence import DivergenceTrainer
     from ictus.models.mlp import MLPClassifier, MLPRegressor
     from ictus.models.rbm import RBM
 
 # Where each name lives.
 _LAZY = {
+    "DivergenceTrainer": "divergence",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
     "RBM": "rbm",
 }
 
-__all__ = ["RBM", "MLPClassifier", "MLPRegressor"]
+__all__ = ["RBM", "DivergenceTrainer", "MLPClassifier", "MLPRegressor"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from ictus.kernels.rbm import (
     visible_layer,
 )
 from ictus.models import gibbs
+from ictus.models.examples import Rows, as_matrix, check_values, column_moments, independent_biases
 from ictus.models.gibbs import Chains, check_steps
 from ictus.models.machine import Machine
 
@@ -184,21 +185,35 @@ class RBM(Machine):
         ----------
         data : array or sparse matrix, shape (n, visible_units)
         """
-        count = data.shape[0]
-        if len(data.shape) != 2 or data.shape[1] != self.visible_units or count == 0:
-            raise ValueError(f"data must have shape (rows, {self.visible_units}), got {data.shape}")
-        mean = np.asarray(data.mean(axis=0), np.float64).ravel()
-        if self.visible_type == "gaussian":
-            self.visible_bias[...] = mean
-            if self.log_variance is not None:
-                self.log_variance[...] = np.log(np.maximum(data.var(axis=0), 1e-3))
-            return
-        extra = 1.0 if self.visible_type == "bernoulli" else 1.0 / self.group_size
-        total = 2.0 if self.visible_type == "bernoulli" else 1.0
-        p = (np.clip(mean, 0.0, 1.0) * count + extra) / (count + total)
-        self.visible_bias[...] = np.log(p)
-        if self.visible_type == "bernoulli":
-            self.visible_bias -= np.log1p(-p).astype(self.dtype)
+        data = as_matrix(data, self.visible_units, "data")
+        mean, variance = column_moments(data)
+        kind, size = self.visible_type, self.group_size
+        self.visible_bias[...] = independent_biases(mean, data.shape[0], kind, size)
+        if self.log_variance is not None:
+            self.log_variance[...] = np.log(np.maximum(variance, 1e-3))
+
+    # --- training -----------------------------------------------------------------------------
+
+    def examples(self, x: Any, name: str, check_range: bool = True) -> Rows:
+        """Return a source of minibatches; ValueError naming `name` for what cannot be trained on.
+
+        Parameters
+        ----------
+        x : array, memory map or sparse matrix, shape (n, visible_units)
+        check_range : bool
+            Whether values that the visible units cannot take are an error.
+        """
+        x = as_matrix(x, self.visible_units, name)
+        kind = self.visible_type if check_range else "gaussian"
+        check_values(x, kind, self.group_size, name)
+        return Rows(x, self.dtype)
+
+    def more_updates(self, velocity: dict[str, Array]) -> dict[str, Array]:
+        """Return what ContrastiveDivergence moves beside weights and biases, with its velocity."""
+        if self.log_variance is None:
+            return {}
+        moved = {"log_variance": self.log_variance}
+        return moved | {"log_variance_velocity": velocity["log_variance"]}
 
     # --- layers -------------------------------------------------------------------------------
 

@@ -1,15 +1,16 @@
 """The training loop and its parts."""
 
-from ictus.train.batches import Batches
+from ictus.train.batches import Batches, BatchOrder, Source, SourceBatches
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
 from ictus.train.loop import Callback, DivergenceError, TrainingLoop
 from ictus.train.schedules import SCHEDULES, Constant, Exponential, Linear, Schedule, Steps
-from ictus.train.stopping import Convergence, EarlyStopping
+from ictus.train.stopping import Convergence, EarlyStopping, GapStopping
 from ictus.train.trainer import Trainer
 
 __all__ = [
     "SCHEDULES",
+    "BatchOrder",
     "Batches",
     "Callback",
     "CheckpointError",
@@ -18,9 +19,12 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "Exponential",
+    "GapStopping",
     "History",
     "Linear",
     "Schedule",
+    "Source",
+    "SourceBatches",
     "Steps",
     "Trainer",
     "TrainingLoop",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,71 @@ Array = NDArray[Any]
 Batch = tuple[Array, Array, Array | None]
 
 
-class Batches:
-    """Cuts arrays into minibatches, in an order that depends on ``seed`` and the epoch alone.
+class BatchOrder:
+    """Which rows each minibatch has: depends on ``seed`` and the epoch alone.
+
+    Parameters
+    ----------
+    size : int
+        Number of examples.
+    batch_size : int
+        1 is stochastic gradient descent, n (or more) is batch descent. The last minibatch of an
+        epoch may be smaller.
+    shuffle : bool
+    seed : int
+    """
+
+    def __init__(self, size: int, *, batch_size: int, shuffle: bool = True, seed: int = 0) -> None:
+        if int(batch_size) != batch_size or batch_size < 1:
+            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+        self.size = size
+        self.batch_size = min(int(batch_size), max(size, 1))
+        self.shuffle = bool(shuffle)
+        self.seed = int(seed)
+
+    def __len__(self) -> int:
+        return -(-self.size // self.batch_size)
+
+    def rows(self, number: int, first: int = 0) -> Iterator[slice | Array]:
+        """Yield the rows of each minibatch of epoch ``number``, from the minibatch ``first`` on."""
+        order = None
+        if self.shuffle:
+            generator = np.random.Generator(np.random.PCG64([self.seed, number]))
+            order = generator.permutation(self.size)
+        for index in range(first, len(self)):
+            rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+            yield rows if order is None else order[rows]
+
+    def epoch(self, number: int, first: int = 0) -> Iterator[Any]:
+        """Yield the minibatches of epoch ``number``, from the minibatch ``first`` on.
+
+        A minibatch is a tuple of arrays with a row an example; it may be overwritten by the next.
+        """
+        raise NotImplementedError
+
+
+class Source(Protocol):
+    """Examples that are taken by their rows, as a tuple of arrays with a row an example."""
+
+    size: int
+
+    def take(self, rows: slice | Array) -> tuple[Array, ...]: ...
+
+
+class SourceBatches(BatchOrder):
+    """Minibatches of what is taken from a source; parameters as of :class:`BatchOrder`."""
+
+    def __init__(self, source: Source, **order: Any) -> None:
+        super().__init__(source.size, **order)
+        self.source = source
+
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Array, ...]]:
+        for rows in self.rows(number, first):
+            yield self.source.take(rows)
+
+
+class Batches(BatchOrder):
+    """Cuts arrays into minibatches.
 
     Parameters
     ----------
@@ -23,11 +86,8 @@ class Batches:
         Targets.
     weights : array, shape (n,), optional
         Weights of the examples.
-    batch_size : int
-        1 is stochastic gradient descent, n (or more) is batch descent. The last minibatch of an
-        epoch may be smaller.
-    shuffle : bool
-    seed : int
+    batch_size, shuffle, seed
+        See :class:`BatchOrder`.
     dtype : dtype
         What the examples become.
     """
@@ -43,41 +103,22 @@ class Batches:
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        if int(batch_size) != batch_size or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+        super().__init__(len(x), batch_size=batch_size, shuffle=shuffle, seed=seed)
         self.x, self.y, self.weights = x, y, weights
-        self.size = len(x)
-        self.batch_size = min(int(batch_size), max(self.size, 1))
-        self.shuffle = bool(shuffle)
-        self.seed = int(seed)
         self.dtype = np.dtype(dtype)
         self._in_place = not shuffle and x.dtype == self.dtype and x.flags.c_contiguous
 
-    def __len__(self) -> int:
-        return -(-self.size // self.batch_size)
-
     def epoch(self, number: int, first: int = 0) -> Iterator[Batch]:
-        """Yield the minibatches of epoch ``number``, from the minibatch ``first`` on.
-
-        A yielded minibatch may be overwritten by the next.
-        """
-        order = None
-        if self.shuffle:
-            generator = np.random.Generator(np.random.PCG64([self.seed, number]))
-            order = generator.permutation(self.size)
         room = np.empty((self.batch_size, *self.x.shape[1:]), self.dtype)
-        for index in range(first, len(self)):
-            rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
-            if order is None:
-                x, y = self.x[rows], self.y[rows]
+        for rows in self.rows(number, first):
+            if isinstance(rows, slice):
+                x = self.x[rows]
                 if not self._in_place:
                     x = np.ascontiguousarray(x, self.dtype)
-                yield x, y, None if self.weights is None else self.weights[rows]
-                continue
-            chosen = order[rows]
-            x = room[: len(chosen)]
-            if self.x.dtype == self.dtype:
-                np.take(self.x, chosen, axis=0, out=x, mode="clip")
             else:
-                x[...] = self.x[chosen]
-            yield x, self.y[chosen], None if self.weights is None else self.weights[chosen]
+                x = room[: len(rows)]
+                if self.x.dtype == self.dtype:
+                    np.take(self.x, rows, axis=0, out=x, mode="clip")
+                else:
+                    x[...] = self.x[rows]
+            yield x, self.y[rows], None if self.weights is None else self.weights[rows]

@@ -10,8 +10,9 @@ class History(dict[str, list[float]]):
 
     ``ictus.plot.learning_curve(history)`` draws it.
 
-    Names: "loss" (mean training loss, dropout active), "seconds", "learning_rate", and with a
-    validation set "validation_loss" and "validation_score" where a score is given.
+    Names: "seconds", "learning_rate", and of networks "loss" (mean training loss, dropout active),
+    with a validation set "validation_loss" and "validation_score" where a score is given; of
+    energy models what :class:`ictus.models.DivergenceTrainer` names.
 
     Attributes
     ----------
@@ -29,7 +30,7 @@ class History(dict[str, list[float]]):
     @property
     def epochs(self) -> int:
         """Number of complete epochs."""
-        return len(self.get("loss", ()))
+        return max(map(len, self.values()), default=0)
 
     def append(self, **values: float) -> None:
         """Add the numbers of an epoch."""

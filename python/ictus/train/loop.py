@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.train.batches import Batches
+from ictus.train.batches import BatchOrder
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
 from ictus.train.interrupt import InterruptGuard
@@ -104,12 +104,12 @@ class TrainingLoop:
         """Make one update; return the mean loss of the minibatch. Raises DivergenceError."""
         raise NotImplementedError
 
-    def _measure(self, held_out: Any) -> dict[str, float]:
-        """Return what the history notes of an epoch, beside loss, seconds and learning rate."""
+    def _measure(self, loss: float, held_out: Any) -> dict[str, float]:
+        """Return what the history notes of an epoch of this mean loss."""
         raise NotImplementedError
 
     def _stopping_criterion(self, measured: dict[str, float]) -> float:
-        """Return what early stopping goes by, lower is better."""
+        """Return the number that early stopping goes by, lower is better."""
         raise NotImplementedError
 
     def _training_state(self) -> list[Array]:
@@ -136,7 +136,7 @@ class TrainingLoop:
 
     # --- the loop --------------------------------------------------------------------------------
 
-    def _run(self, batches: Batches, held_out: Any, epochs: int | None) -> History:
+    def _run(self, batches: BatchOrder, held_out: Any, epochs: int | None) -> History:
         """Train from where training stands; return the history."""
         last = self.epochs if epochs is None else self.epoch + epochs
         self.history.stopped, self.history.interrupted = "epochs", False
@@ -161,7 +161,7 @@ class TrainingLoop:
                 self._model.parameters[...] = best
         return self.history
 
-    def _run_epoch(self, batches: Batches, bar: Any, guard: InterruptGuard) -> None:
+    def _run_epoch(self, batches: BatchOrder, bar: Any, guard: InterruptGuard) -> None:
         good = [array.copy() for array in self._training_state()]
         if self.batch == 0:
             self._loss_sum = self._seconds = 0.0
@@ -197,16 +197,12 @@ class TrainingLoop:
             "of the last complete epoch again. Try a lower learning rate."
         )
 
-    def _finish_epoch(self, batches: Batches, held_out: Any) -> bool:
+    def _finish_epoch(self, batches: BatchOrder, held_out: Any) -> bool:
         """Measure, write a checkpoint, and return whether training ends."""
-        measured = {
-            "loss": self._loss_sum / batches.size,
-            "seconds": self._seconds,
-            "learning_rate": self.current_learning_rate,
-        }
+        measured = {"seconds": self._seconds, "learning_rate": self.current_learning_rate}
         stop = ""
         self.epoch, self.batch = self.epoch + 1, 0
-        measured |= self._measure(held_out)
+        measured |= self._measure(self._loss_sum / batches.size, held_out)
         if self.early_stopping is not None and self.early_stopping.observe(
             self._stopping_criterion(measured), self.epoch, self._model.parameters
         ):

@@ -92,3 +92,39 @@ class EarlyStopping(Convergence):
     def load_state(self, state: dict[str, float]) -> None:
         super().load_state(state)
         self.best_epoch = int(state["best_epoch"])
+
+
+class GapStopping(EarlyStopping):
+    """Ends training when a gap has been above a limit, and gives back the last weights below it.
+
+    For energy models: the free-energy gap between held-out and training examples is how much more
+    probable, in nats an example, the machine finds what it has seen (Hinton 2010, section 6).
+
+    Parameters
+    ----------
+    limit : float
+        The largest gap that is no overfitting.
+    patience : int
+        Epochs in a row above the limit.
+    restore : bool
+        Whether the model gets the parameters of its last epoch below the limit at the end.
+    """
+
+    def __init__(self, limit: float, patience: int = 5, *, restore: bool = True) -> None:
+        super().__init__(patience, restore=restore)
+        if not limit > 0:
+            raise ValueError(f"GapStopping: limit must be positive, got {limit!r}")
+        self.limit = float(limit)
+
+    def observe(self, loss: float, epoch: int, parameters: Array) -> bool:
+        """Take the gap after an epoch; return whether training should end."""
+        if loss > self.limit:
+            self.waited += 1
+            return self.waited >= self.patience
+        self.waited = 0
+        self.best = loss
+        self.best_epoch = epoch
+        if self.best_parameters is None:
+            self.best_parameters = np.empty_like(parameters)
+        self.best_parameters[...] = parameters
+        return False

@@ -157,10 +157,11 @@ class Trainer(TrainingLoop):
         self.optimizer.step(self.network.parameters, self.network.gradient)
         return loss
 
-    def _measure(self, held_out: Any) -> dict[str, float]:
+    def _measure(self, loss: float, held_out: Any) -> dict[str, float]:
+        measured = {"loss": loss}
         if held_out is None:
-            return {}
-        measured = {"validation_loss": self.network.loss(*held_out)}
+            return measured
+        measured["validation_loss"] = self.network.loss(*held_out)
         if self.score is not None:
             measured["validation_score"] = self.score(self.network, *held_out)
         return measured
