@@ -271,6 +271,9 @@ class DivergenceTrainer(TrainingLoop):
         if self.uniforms is not None:
             options["visible_uniforms"], options["hidden_uniforms"] = self.uniforms()
             options["negative_scale"] = 1 / len(batch[0])
+        if self.fast_weights is not None:
+            options["fast_rate"] = self.learning_rate(0.0) if fast is None else fast
+            options["fast_decay"] = self.fast_decay
         if rbm.learn_variance:
             lowest, highest = self.variance_bounds
             options["variance_rate"] = rate / 10 if variance is None else variance
@@ -284,8 +287,6 @@ class DivergenceTrainer(TrainingLoop):
             momentum=self._momentum,
             l1=self.l1,
             l2=self.l2,
-            fast_rate=self.learning_rate(0.0) if fast is None else fast,
-            fast_decay=self.fast_decay,
             sparsity_target=self.sparsity_target,
             sparsity_cost=self.sparsity_cost,
             sparsity_decay=self.sparsity_decay,
