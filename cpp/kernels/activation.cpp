@@ -60,8 +60,16 @@ void dropout(const DropoutArguments<T>& dropout, const MapArguments<T>& a) noexc
   });
 }
 
-template <Activation A, class T>
-void backward_without_dropout(ActivationBackwardArguments<T> a) {
+// Whether an output of 0 means that the gradient is 0 too: the unit was dropped, or its slope is 0
+// there. Then the outputs tell what was dropped, and nothing has to be drawn again. (tanh and the
+// identity are 0 where their slope is 1.)
+template <Activation A>
+constexpr bool kZeroIsFlat =
+    A == Activation::relu || A == Activation::sigmoid || A == Activation::softplus;
+
+// out = grad * slope(y), element by element.
+template <class T, class Slope>
+void times_slope(ActivationBackwardArguments<T> a, const Slope& slope) {
   if (a.grad_row_stride == a.columns && a.y_row_stride == a.columns &&
       a.out_row_stride == a.columns) {
     a.columns *= a.rows;
@@ -73,7 +81,7 @@ void backward_without_dropout(ActivationBackwardArguments<T> a) {
       const T* y = a.y + i * a.y_row_stride + column;
       T* out = a.out + i * a.out_row_stride + column;
       for_column_vectors<T>(columns, [&](auto j, auto read, auto write) {
-        write(out + j, read(grad + j) * derivative_from_output<A, T>(read(y + j)));
+        write(out + j, read(grad + j) * slope(read(y + j)));
       });
     }
   });
@@ -102,10 +110,17 @@ template <class T>
 void backward(Activation activation, const ActivationBackwardArguments<T>& a) noexcept {
   with_activation(activation, [&](auto tag) {
     constexpr Activation f = decltype(tag)::value;
-    if (a.dropout.rate > T(0)) {
-      backward_with_dropout<f, T>(a);
+    if (a.dropout.rate == T(0)) {
+      times_slope<T>(a, [](Vector<T> y) { return derivative_from_output<f, T>(y); });
+    } else if constexpr (kZeroIsFlat<f>) {
+      const T kept = T(1) - a.dropout.rate;
+      const T scale = T(1) / kept;
+      times_slope<T>(a, [kept, scale](Vector<T> y) {
+        const Vector<T> slope = derivative_from_output<f, T>(y * kept) * scale;
+        return select<T>(y == Vector<T>{}, Vector<T>{}, slope);
+      });
     } else {
-      backward_without_dropout<f, T>(a);
+      backward_with_dropout<f, T>(a);
     }
   });
 }

@@ -7,10 +7,15 @@
 //       pack the panel, then run over the panels of B: one register tile of C each
 //
 // After the last inner block the epilogue is applied to each tile on its way to C.
-// All cuts depend on the shape alone; each element of C is summed in the order of the inner index.
+//
+// Where A as a whole stays in the level-2 cache (a minibatch), the loops change places: a panel of
+// B is a chunk, packed by the tile of the first rows and used for all others. Nothing is packed in
+// A, and the threads meet once. All cuts depend on the shape alone; each element of C is summed in
+// the order of the inner index.
 #include "ictus/gemm.h"
 
 #include "core/memory.h"
+#include "kernels/detail/cuts.h"
 #include "kernels/detail/dot_product.h"
 #include "kernels/detail/epilogue.h"
 #include "kernels/detail/microkernel.h"
@@ -20,58 +25,6 @@
 namespace ictus::ICTUS_LEVEL {
 namespace {
 
-// Elements of B in one block: most of a level-2 cache of 1 MiB.
-template <class T>
-constexpr std::int64_t kBlockElements = (832 << 10) / static_cast<std::int64_t>(sizeof(T));
-template <class T>
-constexpr std::int64_t kLeftPanel = kTileRows * kPanelStride<T> + 64;
-static_assert((kBlockElements<float> + kLeftPanel<float>)*sizeof(float) < kScratchBytes);
-
-// Elements of a B so small that it stays near the registers wherever it lies.
-template <class T>
-constexpr std::int64_t kNearElements = (80 << 10) / static_cast<std::int64_t>(sizeof(T));
-
-// Products (of two scalars) that make a chunk worth handing to another thread: some 10 us.
-constexpr std::int64_t kChunkProducts = 400000;
-
-inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-inline std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
-
-// Cuts `total` into the fewest parts of at most `limit`, nearly equal, multiples of `unit`.
-inline std::int64_t even_part(std::int64_t total, std::int64_t limit, std::int64_t unit) {
-  const std::int64_t parts = larger(1, ceil_div(total, limit));
-  return larger(unit, ceil_div(ceil_div(total, parts), unit) * unit);
-}
-
-// The cuts of a product: all from its shape.
-template <class T>
-struct Cuts {
-  std::int64_t block_inner, inner_blocks;     // of the inner dimension
-  std::int64_t block_columns, column_blocks;  // of the columns of B
-  std::int64_t panel_rows;                    // rows of a left panel
-  std::int64_t chunk_rows;                    // rows of C in a chunk: whole panels
-  std::int64_t chunk_columns, column_chunks;  // columns of a block in a chunk: whole panels
-
-  Cuts(std::int64_t rows, std::int64_t columns, std::int64_t inner) {
-    constexpr std::int64_t tile = kTileColumns<T>;
-    block_inner = even_part(inner, kBlockInner<T>, 1);
-    inner_blocks = larger(1, ceil_div(inner, block_inner));
-    block_columns = even_part(columns, kBlockElements<T> / block_inner / tile * tile, tile);
-    column_blocks = ceil_div(columns, block_columns);
-    panel_rows = even_part(rows, kTileRows, 1);
-    const std::int64_t panels = ceil_div(rows, panel_rows);
-    const std::int64_t panel_work = panel_rows * block_columns * block_inner;
-    chunk_rows = panel_rows * smaller(panels, ceil_div(kChunkProducts, panel_work));
-    const std::int64_t row_chunks = ceil_div(rows, chunk_rows);
-    // Few panels of rows: the columns are cut too.
-    const std::int64_t wanted = row_chunks >= 4 ? 1 : 8 / row_chunks;
-    const std::int64_t least = ceil_div(kChunkProducts, chunk_rows * block_inner);
-    chunk_columns = even_part(block_columns, larger(least, ceil_div(block_columns, wanted)), tile);
-    column_chunks = ceil_div(block_columns, chunk_columns);
-  }
-};
-
 // One block of B and the part of C that it contributes to.
 template <class T>
 struct Block {
@@ -80,7 +33,7 @@ struct Block {
   std::int64_t first, inner;
   const T* panels;  // packed; nullptr: whole panels are read where B lies
   const T* edge;    // in that case the last panel, packed, where it is not whole
-  T* packing;       // where the tiles pack whole panels on their way; nullptr: nowhere
+  T* packing;  // where tiles that read B where it lies pack whole panels on their way, or nullptr
 };
 
 template <class T>
@@ -131,7 +84,7 @@ void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* 
     T* const c = g.c + row * g.c_row_stride + block.column + j;
     T* const out = staged ? finished : c;
     const std::int64_t stride = staged ? tile : g.c_row_stride;
-    const bool packs = whole && block.packing != nullptr;
+    const bool packs = whole && block.panels == nullptr && block.packing != nullptr;
     const TileTarget<T> target = {c,
                                   g.c_row_stride,
                                   out,
@@ -152,21 +105,21 @@ void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* 
 
 // Panels of rows [begin, end) by the columns [column_begin, column_end) of the block.
 template <class T>
-void multiply_rows(const Block<T>& block, const Cuts<T>& cuts, std::int64_t begin, std::int64_t end,
-                   std::int64_t column_begin, std::int64_t column_end) {
+void multiply_rows(const Block<T>& block, std::int64_t panel_rows, std::int64_t begin,
+                   std::int64_t end, std::int64_t column_begin, std::int64_t column_end) {
   const GemmArguments<T>& g = block.g;
   // Copying a panel pays when it is used for more than a few tiles.
   const bool direct = g.a_column_stride == 1 && column_end - column_begin <= 4 * kTileColumns<T>;
   T* const panel = static_cast<T*>(thread_scratch());
-  for (std::int64_t row = begin; row < end; row += cuts.panel_rows) {
-    const int rows = static_cast<int>(smaller(end - row, cuts.panel_rows));
+  for (std::int64_t row = begin; row < end; row += panel_rows) {
+    const int rows = static_cast<int>(smaller(end - row, panel_rows));
     const T* const a = g.a + row * g.a_row_stride + block.first * g.a_column_stride;
     if (direct) {
       multiply_panel<T, LeftLayout::direct>(block, row, rows, a, column_begin, column_end, nullptr);
     } else if (g.a_column_stride == 1) {
       pack_left_rows(a, g.a_row_stride, rows, block.inner, panel);
-      const bool more = row + 2 * cuts.panel_rows <= g.rows;
-      const T* const next = more ? a + cuts.panel_rows * g.a_row_stride : nullptr;
+      const bool more = row + 2 * panel_rows <= g.rows;
+      const T* const next = more ? a + panel_rows * g.a_row_stride : nullptr;
       multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end, next);
     } else {
       pack_left_columns(a, g.a_row_stride, g.a_column_stride, rows, block.inner, panel);
@@ -184,8 +137,8 @@ void multiply_block(const Block<T>& block, const Cuts<T>& cuts, std::int64_t fir
     const std::int64_t begin = first_row + chunk / cuts.column_chunks * cuts.chunk_rows;
     const std::int64_t column_begin = chunk % cuts.column_chunks * cuts.chunk_columns;
     const std::int64_t column_end = smaller(column_begin + cuts.chunk_columns, block.columns);
-    multiply_rows(block, cuts, begin, smaller(begin + cuts.chunk_rows, g.rows), column_begin,
-                  column_end);
+    multiply_rows(block, cuts.panel_rows, begin, smaller(begin + cuts.chunk_rows, g.rows),
+                  column_begin, column_end);
   };
   const std::int64_t row_chunks = ceil_div(g.rows - first_row, cuts.chunk_rows);
   parallel_chunks(row_chunks * cuts.column_chunks, chunk_body);
@@ -231,12 +184,54 @@ void multiply_blocks(const GemmArguments<T>& g, const Cuts<T>& cuts) {
       Block<T> first = source;
       first.packing = buffer;
       first.edge = buffer + whole * source.inner;
-      multiply_rows(first, cuts, 0, smaller(cuts.panel_rows, g.rows), begin, end);
+      multiply_rows(first, cuts.panel_rows, 0, smaller(cuts.panel_rows, g.rows), begin, end);
     });
     Block<T> packed = source;
     packed.panels = buffer;
     multiply_block(packed, cuts, on_the_way ? smaller(cuts.panel_rows, g.rows) : 0);
   }
+}
+
+// A as a whole stays near, and its rows are contiguous: it is packed once, then each panel of B is
+// a chunk of its own, packed by the tile of the first rows and used for all others.
+template <class T>
+void multiply_near(const GemmArguments<T>& g, const LeftPanels<T>& cuts) {
+  constexpr std::int64_t tile = kTileColumns<T>;
+  const std::int64_t panel_rows = cuts.panel_rows, panels = cuts.panels;
+  const std::int64_t block_inner = cuts.block_inner, blocks = cuts.blocks;
+  T* const left = static_cast<T*>(thread_scratch()) + kRightPanel<T>;
+  const auto rows_of = [&](std::int64_t panel) {
+    return static_cast<int>(smaller(g.rows - panel * panel_rows, panel_rows));
+  };
+  parallel_ranges(panels * blocks, 4, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t panel = i % panels, first = i / panels * block_inner;
+      pack_left_rows(g.a + panel * panel_rows * g.a_row_stride + first, g.a_row_stride,
+                     rows_of(panel), smaller(g.inner - first, block_inner),
+                     left + i * kLeftPanel<T>);
+    }
+  });
+  auto chunk_body = [&](std::int64_t chunk) {
+    T* const right = static_cast<T*>(thread_scratch());
+    const std::int64_t column = chunk * tile;
+    const std::int64_t columns = smaller(g.columns - column, tile);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t first = b * block_inner;
+      Block<T> block = {g,       column,  columns, first, smaller(g.inner - first, block_inner),
+                        nullptr, nullptr, right};
+      if (g.b_column_stride != 1 || columns < tile) {
+        pack_columns(block, 0, columns, right);
+        block.panels = right;
+      }
+      for (std::int64_t i = 0; i < panels; ++i) {
+        multiply_panel<T, LeftLayout::rows>(block, i * panel_rows, rows_of(i),
+                                            left + (b * panels + i) * kLeftPanel<T>, 0, columns,
+                                            nullptr);
+        block.panels = right;
+      }
+    }
+  };
+  parallel_chunks(ceil_div(g.columns, tile), chunk_body);
 }
 
 // The same where B needs no packing: it is packed already, or a few rows of A do not repay it.
@@ -295,6 +290,8 @@ void multiply(const GemmArguments<T>& given) noexcept {
   const bool unpacked = g.b_column_stride == 1 &&
                         (g.rows <= 2 * kTileRows || g.inner * g.columns <= kNearElements<T>);
   if (g.packed_b != nullptr || unpacked) return multiply_in_place(g, cuts);
+  const LeftPanels<T> left(g);
+  if (g.a_column_stride == 1 && left.pay(g)) return multiply_near(g, left);
   multiply_blocks(g, cuts);
 }
 

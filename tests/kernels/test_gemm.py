@@ -82,6 +82,9 @@ class TestProduct:
             (600, 2, 450),
             (3, 2000, 3),
             (300, 600, 1),
+            (100, 784, 519),  # a minibatch: A is packed as a whole
+            (31, 1, 513),
+            (140, 600, 257),
         ],
     )
     @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True)])
@@ -92,7 +95,11 @@ class TestProduct:
         a = make_operand(generator, (rows, inner), dtype, layouts[0])
         b = make_operand(generator, (inner, columns), dtype, layouts[1])
         expected = a.astype(np.float64) @ b.astype(np.float64)
-        assert np.all(np.abs(gemm(a, b) - expected) <= product_bound(a, b, 0, dtype))
+        bound = product_bound(a, b, 0, dtype)
+        assert np.all(np.abs(gemm(a, b) - expected) <= bound)
+        out = np.ones((rows, columns), dtype)
+        gemm(a, b, out, alpha=-0.5, beta=3.0)
+        assert np.all(np.abs(out - (3.0 - 0.5 * expected)) <= bound + 8 * np.finfo(dtype).eps)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     def test_packed_operand_gives_the_same_bits(self, dtype):

@@ -8,7 +8,8 @@
 //
 // mask is 1 / (1 - rate) where an element is kept and 0 elsewhere (inverted dropout: Srivastava et
 // al. 2014); it is drawn again from (seed, stream, first_row) wherever it is needed and never
-// stored. It is the mask that the epilogue of a product draws (ictus/epilogue.h).
+// stored, or read off y where y = 0 tells that the unit was dropped or has no slope (sigmoid, relu,
+// softplus). It is the mask that the epilogue of a product draws (ictus/epilogue.h).
 #pragma once
 
 #include <cstdint>
