@@ -111,7 +111,7 @@ def test_means_are_of_one_peer_and_one_thread_count():
 
 
 def test_workloads_are_found_by_their_files():
-    assert program.workloads() == ["dense", "gemm", "startup"]
+    assert program.workloads() == ["dense", "gemm", "mean_covariance", "startup"]
 
 
 def test_command_line(tmp_path, monkeypatch, capsys):

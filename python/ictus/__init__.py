@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ictus import datasets, kernels, models, nn, optim, plot, train
     from ictus.io.model_file import ModelFileError, load, read_card, save
     from ictus.kernels._threadpool import register_threadpool_controller
-    from ictus.models import RBM, MLPClassifier, MLPRegressor
+    from ictus.models import RBM, MeanCovarianceRBM, MLPClassifier, MLPRegressor
     from ictus.nn import Dense, Dropout, Network
     from ictus.optim import SGD, Adam, RMSprop
     from ictus.train import DivergenceError, EarlyStopping, History, Trainer
@@ -37,6 +37,7 @@ _LAZY = {
     "History": "ictus.train",
     "MLPClassifier": "ictus.models",
     "MLPRegressor": "ictus.models",
+    "MeanCovarianceRBM": "ictus.models",
     "ModelFileError": "ictus.io.model_file",
     "Network": "ictus.nn",
     "RBM": "ictus.models",
@@ -61,6 +62,7 @@ __all__ = [
     "History",
     "MLPClassifier",
     "MLPRegressor",
+    "MeanCovarianceRBM",
     "ModelFileError",
     "Network",
     "RMSprop",

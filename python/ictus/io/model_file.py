@@ -50,8 +50,16 @@ class ModelFileError(ValueError):
 
 # What can be saved: fixed lists, so a file cannot name anything else. Of a bare model a file has
 # config() and the flat parameters; an estimator says itself what it keeps.
-BARE_MODELS = {"Network": "ictus.nn", "RBM": "ictus.models"}
-ESTIMATORS = {"MLPClassifier": "ictus.models", "MLPRegressor": "ictus.models"}
+BARE_MODELS = {
+    "MeanCovarianceMachine": "ictus.models",
+    "Network": "ictus.nn",
+    "RBM": "ictus.models",
+}
+ESTIMATORS = {
+    "MLPClassifier": "ictus.models",
+    "MLPRegressor": "ictus.models",
+    "MeanCovarianceRBM": "ictus.models",
+}
 
 
 def _class(kind: str) -> Any:

@@ -10,18 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ictus.models.divergence import DivergenceTrainer
+    from ictus.models.hybrid_divergence import HybridDivergenceTrainer
+    from ictus.models.mean_covariance import MeanCovarianceMachine
+    from ictus.models.mean_covariance_rbm import MeanCovarianceRBM
     from ictus.models.mlp import MLPClassifier, MLPRegressor
     from ictus.models.rbm import RBM
 
 # Where each name lives.
 _LAZY = {
     "DivergenceTrainer": "divergence",
+    "HybridDivergenceTrainer": "hybrid_divergence",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
+    "MeanCovarianceMachine": "mean_covariance",
+    "MeanCovarianceRBM": "mean_covariance_rbm",
     "RBM": "rbm",
 }
 
-__all__ = ["RBM", "DivergenceTrainer", "MLPClassifier", "MLPRegressor"]
+__all__ = [
+    "RBM",
+    "DivergenceTrainer",
+    "HybridDivergenceTrainer",
+    "MLPClassifier",
+    "MLPRegressor",
+    "MeanCovarianceMachine",
+    "MeanCovarianceRBM",
+]
 
 
 def __getattr__(name: str) -> Any:
