@@ -14,5 +14,6 @@ void register_mean_covariance(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
 void register_rbm(pybind11::module_& module);
 void register_reduction(pybind11::module_& module);
+void register_tempering(pybind11::module_& module);
 
 }  // namespace ictus::bindings

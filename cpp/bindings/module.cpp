@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_optimizer(module);
   register_rbm(module);
   register_reduction(module);
+  register_tempering(module);
 }

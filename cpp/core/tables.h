@@ -11,6 +11,7 @@
 #include "ictus/random.h"
 #include "ictus/rbm.h"
 #include "ictus/reduction.h"
+#include "ictus/tempering.h"
 
 #define ICTUS_FAMILIES(X)                   \
   X(activation, ActivationKernels)          \
@@ -20,7 +21,8 @@
   X(optimizer, OptimizerKernels)            \
   X(random, RandomKernels)                  \
   X(rbm, RbmKernels)                        \
-  X(reduction, ReductionKernels)
+  X(reduction, ReductionKernels)            \
+  X(tempering, TemperingKernels)
 
 namespace ictus {
 

@@ -252,6 +252,32 @@ class MeanCovarianceDivergence:
         chain_energy: NDArray[Any] | None = None,
     ) -> None: ...
 
+# tempering
+def anneal(
+    model: RbmModel,
+    base_bias: NDArray[Any],
+    inverse_temperature: NDArray[Any],
+    visible: NDArray[Any],
+    log_weights: NDArray[Any],
+    seed: int,
+    stream: int,
+    /,
+) -> None: ...
+def parallel_tempering(
+    model: RbmModel,
+    base_bias: NDArray[Any],
+    inverse_temperature: NDArray[Any],
+    visible: NDArray[Any],
+    temperature: NDArray[Any],
+    row_at: NDArray[Any],
+    swaps: NDArray[Any],
+    steps: int,
+    first_step: int,
+    seed: int,
+    stream: int,
+    /,
+) -> None: ...
+
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
 def row_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

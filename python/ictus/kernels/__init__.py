@@ -35,6 +35,7 @@ from ictus.kernels.reduction import (
     softmax,
     sum_of_squares,
 )
+from ictus.kernels.tempering import anneal, parallel_tempering
 
 __all__ = [
     "ContrastiveDivergence",
@@ -43,6 +44,7 @@ __all__ = [
     "activation",
     "activation_backward",
     "adam_update",
+    "anneal",
     "bernoulli",
     "binary_cross_entropy",
     "column_sums",
@@ -57,6 +59,7 @@ __all__ = [
     "max_norm",
     "normal",
     "output_curvature",
+    "parallel_tempering",
     "rbm_model",
     "rmsprop_update",
     "row_sums",
