@@ -132,6 +132,73 @@ def weight_images(
     return figure
 
 
+def image_rows(
+    rows: dict[str, Array],
+    image_shape: tuple[int, int],
+    *,
+    columns: int = 10,
+    title: str = "",
+    upright: bool = False,
+) -> Figure:
+    """Draw images in named rows, one below the other: what was given, what a model makes of it.
+
+    Parameters
+    ----------
+    rows : dict of arrays, shape (n, height * width)
+        Values in [0, 1], drawn from white to black; NaN, what is not known, as the ground. More
+        images than ``columns`` go on in further rows without a name.
+    image_shape : (height, width)
+    columns : int
+    title : str
+    upright : bool
+        Whether the first row of an image is its lowest, as of a piano roll.
+
+    Raises
+    ------
+    ValueError
+        The images do not have height * width values.
+    """
+    height, width = image_shape
+    strips, names = [], []
+    for name, images in rows.items():
+        if images.ndim != 2 or images.shape[1] != height * width:
+            raise ValueError(f"images must have {height * width} values, got {images.shape}")
+        for first in range(0, len(images), columns):
+            strips.append(images[first : first + columns])
+            names.append(name if first == 0 else "")
+    gap = max(1, min(height, width) // 14)
+    across = max(len(strip) for strip in strips)
+    sheet = np.full((len(strips) * (height + gap) + gap, across * (width + gap) + gap), np.nan)
+    for down, strip in enumerate(strips):
+        for column, image in enumerate(strip.reshape(-1, height, width)):
+            top, left = down * (height + gap) + gap, column * (width + gap) + gap
+            sheet[top : top + height, left : left + width] = image[::-1] if upright else image
+    figure = _figure(9.0, 9.0 * sheet.shape[0] / sheet.shape[1] + 0.5)
+    axes = figure.add_subplot()
+    axes.set_facecolor("#c9d7e8")
+    axes.imshow(np.ma.masked_invalid(sheet), cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+    middles = [down * (height + gap) + gap + height / 2 for down in range(len(strips))]
+    axes.set_yticks(middles, names)
+    axes.tick_params(left=False)
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, loc="left", fontsize=11)
+    return figure
+
+
+def curves(
+    series: dict[str, list[float]], *, title: str = "", x: str = "epoch", y: str = ""
+) -> Figure:
+    """Draw named series over the epochs, or whatever else they are counted by."""
+    figure = _figure(6.4, 4.0)
+    axes = figure.add_subplot()
+    for (name, values), color in zip(series.items(), (TRAINING, VALIDATION, NEUTRAL), strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=color, label=name, linewidth=1.5)
+    _tidy(axes, title, x, y)
+    axes.legend(frameon=False)
+    return figure
+
+
 def confusion_matrix(y_true: Array, y_predicted: Array, classes: Sequence[Any]) -> Figure:
     """Draw how often examples of one class are taken for another (counts).
 

@@ -110,6 +110,15 @@ class ParallelTempering:
             )
             self.steps += count
 
+    def state(self) -> dict[str, Array]:
+        """Return the arrays that, with :attr:`steps`, are the state of all chains."""
+        return {
+            "tempering_states": self.states,
+            "tempering_temperature": self.temperature,
+            "tempering_row_at": self._row_at,
+            "tempering_swaps": self._swaps,
+        }
+
     @property
     def visible(self) -> Array:
         """The visible states at inverse temperature 1: draws from the machine, one a chain."""
