@@ -76,6 +76,20 @@ def test_reconstruction_is_the_mean_of_the_gaussian() -> None:
     np.testing.assert_allclose(gradient, 0, atol=1e-12)
 
 
+def test_completion_lowers_the_free_energy_to_a_mode() -> None:
+    """With a large offset n hardly depends on v: there the gradient by what is unknown is 0."""
+    m = machine(offset=1e6)
+    m.filters *= 1e3
+    known = np.random.default_rng(1).random((20, 6)) > 0.5
+    v = strategies.matrix(20, 6, np.float64, 3)
+    start = np.where(known, v, m.visible_bias)
+    few, many = m.complete(v, known, steps=2), m.complete(v, known, steps=500)
+    assert (m.free_energy(few) <= m.free_energy(start) + 1e-9).all()
+    assert (m.free_energy(many) <= m.free_energy(few) + 1e-9).all()
+    np.testing.assert_array_equal(many[known], v[known])
+    np.testing.assert_allclose(m.free_energy_gradient(many)[~known], 0, atol=1e-4)
+
+
 def test_samples_have_the_moments_of_the_model() -> None:
     """Without filters and weights the model is N(a, I); chains forget a start far away."""
     m = machine()

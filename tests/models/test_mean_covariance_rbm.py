@@ -44,13 +44,30 @@ def test_features(pooling: str) -> None:
         assert ((model.machine_.pooling != 0).sum(axis=0) <= 9).all()
 
 
-def test_reconstruction_is_closer_than_the_mean() -> None:
+def test_reconstruction_denoising_and_completion() -> None:
+    """Ten features of three sources, of deviation 1: the model must know how they hang together."""
     g = np.random.default_rng(0)
-    x = (g.standard_normal((500, 3)) @ g.standard_normal((3, 10))).astype(np.float32)
+    x = (g.standard_normal((600, 3)) @ g.standard_normal((3, 10))).astype(np.float32)
     x /= x.std(axis=0)
+    x, test = x[:500], x[500:]
     model = MeanCovarianceRBM(32, 32, max_epochs=60, batch_size=50, random_state=0).fit(x)
-    error = np.square(model.reconstruct(x) - x).mean()
-    assert error < 0.7 * np.square(x - x.mean(axis=0)).mean()
+
+    def error(made: np.ndarray, where: np.ndarray | bool = True) -> float:
+        return float(np.square(made - test).mean(where=where))
+
+    assert error(model.reconstruct(test)) < error(np.zeros_like(test))
+    noisy = test + 0.7 * g.standard_normal(test.shape).astype(np.float32)
+    # The best that can be done feature by feature is to shrink.
+    assert error(model.denoise(noisy, noise=0.7)) < error(noisy / (1 + 0.7**2))
+    known = g.random(test.shape) > 0.2
+    completed = model.complete(test, known)
+    np.testing.assert_array_equal(completed[known], test[known])
+    assert error(completed, ~known) < 0.25 * error(np.zeros_like(test), ~known)
+    np.testing.assert_array_equal(model.complete(np.where(known, test, np.nan)), completed)
+    with pytest.raises(ValueError, match=r"known must have shape \(100, 10\) or \(10,\), got"):
+        model.complete(test, known[:5])
+    with pytest.raises(ValueError, match="noise must be positive, got 0"):
+        model.denoise(test, noise=0)
 
 
 def test_same_seed_same_bits_and_partial_fit() -> None:

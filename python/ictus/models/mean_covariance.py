@@ -194,6 +194,8 @@ class MeanCovarianceMachine(Machine):
         """Return dF / dv of each row."""
         return kernels.free_energy_gradient(self.native, self.check_visible(v))
 
+    # --- the Gaussian of the visible units given the hidden ones ---------------------------------
+
     def reconstruct(self, v: Any) -> Array:
         """Return the mean of the visible units given the hidden units' probabilities given v.
 
@@ -202,20 +204,81 @@ class MeanCovarianceMachine(Machine):
         ``covariance (W g + a)`` (Ranzato & Hinton 2010, equation 6); n is that of v.
         """
         v = self.check_visible(v)
+        return self._conditional_mean(v.astype(np.float64)).astype(self.dtype)
+
+    def complete(self, v: Any, known: Any = None, steps: int = 30) -> Array:
+        """Return v with its unknown elements replaced by probable ones given the known ones.
+
+        In turn the hidden units' probabilities are taken, and the unknown elements' mean given
+        them and what is known. With n fixed, each turn lowers the free energy (it minimises a
+        quadratic bound of it), so this ends at a mode, not at the mean over all modes.
+
+        Parameters
+        ----------
+        v : array, shape (rows, visible_units)
+        known : array of bool, shape (rows, visible_units) or (visible_units,), optional
+            Where not given, what is NaN in v is not known.
+        steps : int
+        """
+        v = np.asarray(v)
+        known = ~np.isnan(v) if known is None else np.asarray(known, bool)
+        if known.shape not in (v.shape, v.shape[-1:]):
+            raise ValueError(
+                f"known must have shape {v.shape} or {v.shape[-1:]}, got {known.shape}"
+            )
+        known = np.broadcast_to(known, v.shape)
+        given = self.check_visible(np.where(known, v, 0)).astype(np.float64)
+        x = np.where(known, given, self.visible_bias)
+        for _ in range(self.positive("steps", steps)):
+            x = np.where(known, given, self._conditional_mean(x, known=known, given=given))
+        return x.astype(self.dtype)
+
+    def denoise(self, v: Any, *, noise: float = 0.5, steps: int = 30) -> Array:
+        """Return probable clean states given noisy ones, the machine as prior: a mode, see above.
+
+        Parameters
+        ----------
+        v : array, shape (rows, visible_units)
+        noise : float
+            Standard deviation of what was added.
+        steps : int
+        """
+        if not 0 < noise < np.inf:
+            raise ValueError(f"noise must be positive, got {noise!r}")
+        given = self.check_visible(v).astype(np.float64)
+        x = given
+        for _ in range(self.positive("steps", steps)):
+            x = self._conditional_mean(x, given=given, precision=1 / noise**2)
+        return x.astype(self.dtype)
+
+    def _conditional_mean(
+        self,
+        v: Array,
+        *,
+        known: Array | None = None,
+        given: Array | None = None,
+        precision: float = 0.0,
+    ) -> Array:
+        """Mean given the hidden units' probabilities at v, and observations of some precision."""
         covariance, mean = (x.astype(np.float64) for x in self.hidden_means(v))
         filters = self.filters.astype(np.float64)
-        scale = np.square(v, dtype=np.float64).mean(axis=1) + self.offset
         constraints = covariance if self.pooling is None else -covariance @ self.pooling.T
-        constraints /= scale[:, None]
+        constraints /= np.square(v).mean(axis=1, keepdims=True) + self.offset
         inputs = mean @ self.weights.T + self.visible_bias
-        out = np.empty((len(v), self.visible_units))
+        if given is not None:
+            inputs += precision * given
+        out = np.empty_like(v)
+        identity = np.eye(self.visible_units)
         for first in range(0, len(v), SOLVED_ROWS):
             rows = slice(first, first + SOLVED_ROWS)
-            inverse = np.eye(self.visible_units) + np.matmul(
-                filters * constraints[rows, None, :], filters.T
-            )
-            out[rows] = np.linalg.solve(inverse, inputs[rows, :, None])[..., 0]
-        return out.astype(self.dtype)
+            matrix = np.matmul(filters * constraints[rows, None, :], filters.T)
+            matrix += (1 + precision) * identity
+            right = inputs[rows]
+            if known is not None and given is not None:
+                matrix = np.where(known[rows, :, None], identity, matrix)
+                right = np.where(known[rows], given[rows], right)
+            out[rows] = np.linalg.solve(matrix, right[..., None])[..., 0]
+        return out
 
     # --- chains ----------------------------------------------------------------------------------
 

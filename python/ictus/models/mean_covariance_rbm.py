@@ -270,6 +270,30 @@ target_acceptance, pooling_epoch
         check_is_fitted(self, "machine_")
         return self.machine_.reconstruct(self._check(X))
 
+    def denoise(self, X: Any, *, noise: float = 0.5) -> Array:
+        """Return probable clean examples given ones to which noise of that deviation was added."""
+        check_is_fitted(self, "machine_")
+        return self.machine_.denoise(self._check(X), noise=noise)
+
+    def complete(self, X: Any, known: Any = None) -> Array:
+        """Return X with its unknown features replaced by probable ones given the known ones.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+        known : array of bool, shape (n_samples, n_features) or (n_features,), optional
+            Where not given, what is NaN in X is not known.
+        """
+        check_is_fitted(self, "machine_")
+        X = validate_data(
+            self,
+            X,
+            reset=False,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if known is None else True,
+        )
+        return self.machine_.complete(X, known)
+
     def sample(self, n_samples: int = 1, trajectories: int = 200) -> Array:
         """Return examples that the model makes up, by hybrid Monte Carlo."""
         check_is_fitted(self, "machine_")
