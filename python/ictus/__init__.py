@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from ictus import datasets, kernels, models, nn, optim, plot, train
     from ictus.io.model_file import ModelFileError, load, read_card, save
     from ictus.kernels._threadpool import register_threadpool_controller
-    from ictus.models import RBM, MeanCovarianceRBM, MLPClassifier, MLPRegressor
+    from ictus.models import (
+        RBM,
+        BernoulliRBM,
+        ConditionalRBM,
+        DivergenceTrainer,
+        GaussianRBM,
+        MeanCovarianceRBM,
+        MLPClassifier,
+        MLPRegressor,
+        SoftmaxRBM,
+    )
     from ictus.nn import Dense, Dropout, Network
     from ictus.optim import SGD, Adam, RMSprop
     from ictus.train import DivergenceError, EarlyStopping, History, Trainer
@@ -30,10 +40,14 @@ __version__ = "0.1.0"
 # Where each name lives; modules stand for themselves.
 _LAZY = {
     "Adam": "ictus.optim",
+    "BernoulliRBM": "ictus.models",
+    "ConditionalRBM": "ictus.models",
     "Dense": "ictus.nn",
     "DivergenceError": "ictus.train",
+    "DivergenceTrainer": "ictus.models",
     "Dropout": "ictus.nn",
     "EarlyStopping": "ictus.train",
+    "GaussianRBM": "ictus.models",
     "History": "ictus.train",
     "MLPClassifier": "ictus.models",
     "MLPRegressor": "ictus.models",
@@ -43,6 +57,7 @@ _LAZY = {
     "RBM": "ictus.models",
     "RMSprop": "ictus.optim",
     "SGD": "ictus.optim",
+    "SoftmaxRBM": "ictus.models",
     "Trainer": "ictus.train",
     "load": "ictus.io.model_file",
     "read_card": "ictus.io.model_file",
@@ -55,10 +70,14 @@ __all__ = [
     "RBM",
     "SGD",
     "Adam",
+    "BernoulliRBM",
+    "ConditionalRBM",
     "Dense",
     "DivergenceError",
+    "DivergenceTrainer",
     "Dropout",
     "EarlyStopping",
+    "GaussianRBM",
     "History",
     "MLPClassifier",
     "MLPRegressor",
@@ -66,6 +85,7 @@ __all__ = [
     "ModelFileError",
     "Network",
     "RMSprop",
+    "SoftmaxRBM",
     "Trainer",
     "__version__",
     "datasets",

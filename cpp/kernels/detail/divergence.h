@@ -74,6 +74,21 @@ void add_column_sums(const T* x, std::int64_t row_stride, std::int64_t rows, std
   });
 }
 
+// out(j) = scale * (sum over rows of x(i, j) - ratio * the same of y): where the ratio is 1 and the
+// sums are exact, so is their difference.
+template <class T>
+void subtract_column_sums(const T* x, std::int64_t x_row_stride, std::int64_t x_rows, const T* y,
+                          std::int64_t y_rows, std::int64_t columns, T scale, T ratio, T* out) {
+  parallel_ranges(columns, 16 * kLanes<T>, [&](std::int64_t begin, std::int64_t end) {
+    for_vectors<T>(begin, end, [&](std::int64_t j, auto access) {
+      Vector<T> positive = {}, negative = {};
+      for (std::int64_t i = 0; i < x_rows; ++i) positive += access.read(x + i * x_row_stride + j);
+      for (std::int64_t i = 0; i < y_rows; ++i) negative += access.read(y + i * columns + j);
+      access.write(out + j, scale * (positive - ratio * negative));
+    });
+  });
+}
+
 // The step of a vector of parameters.
 template <class T, class Access>
 inline void step_vector(const RbmRule<T>& rule, T rate, bool penalised, Vector<T> gradient, T* w,
@@ -124,8 +139,7 @@ class Divergence {
  public:
   explicit Divergence(const DivergenceArguments<T>& arguments) : a(arguments), p(arguments) {
     positive_scale = T(1) / static_cast<T>(a.rows);
-    negative_scale =
-        a.negative_scale != T(0) ? a.negative_scale : T(1) / static_cast<T>(p.samples);
+    negative_scale = a.negative_scale != T(0) ? a.negative_scale : T(1) / static_cast<T>(p.samples);
   }
 
   void run() {
@@ -243,10 +257,9 @@ class Divergence {
 
   void bias_gradients() {
     const std::int64_t visible = a.model.visible, hidden = a.model.hidden;
-    add_column_sums(a.data, a.data_row_stride, a.rows, visible, positive_scale, T(0),
-                    p.visible_gradient);
-    add_column_sums(p.visible_states, visible, p.samples, visible, -negative_scale, T(1),
-                    p.visible_gradient);
+    const T ratio = negative_scale / positive_scale;
+    subtract_column_sums(a.data, a.data_row_stride, a.rows, p.visible_states, p.samples, visible,
+                         positive_scale, ratio, p.visible_gradient);
     if (a.model.variance != nullptr) {
       for_vectors<T>(0, visible, [&](std::int64_t j, auto access) {
         access.write(p.visible_gradient + j,
@@ -254,22 +267,24 @@ class Divergence {
                          access.keep(access.read(a.model.variance + j), T(1)));
       });
     }
-    add_column_sums(p.hidden_means, hidden, a.rows, hidden, positive_scale, T(0),
-                    p.hidden_gradient);
-    add_column_sums(chain_means(), hidden, p.samples, hidden, -negative_scale, T(1),
-                    p.hidden_gradient);
+    subtract_column_sums(p.hidden_means, hidden, a.rows, chain_means(), p.samples, hidden,
+                         positive_scale, ratio, p.hidden_gradient);
   }
 
   // The difference of the statistics v^T h, and the step of the weights, tile by tile.
   void weights() {
     const std::int64_t visible = a.model.visible, hidden = a.model.hidden;
-    const bool sparse =
-        mostly_zero(a.data, a.data_row_stride, a.rows, visible, hidden) &&
-        mostly_zero(p.visible_states, visible, p.samples, visible, hidden);
+    const bool sparse = mostly_zero(a.data, a.data_row_stride, a.rows, visible, hidden) &&
+                        mostly_zero(p.visible_states, visible, p.samples, visible, hidden);
     if (sparse) {
-      const SparseProduct<T> product = {
-          SparseRows<T>::in(p.lists, visible, a.rows + p.samples), p.hidden_means, hidden, 1,
-          T(0), p.gradient, hidden, hidden};
+      const SparseProduct<T> product = {SparseRows<T>::in(p.lists, visible, a.rows + p.samples),
+                                        p.hidden_means,
+                                        hidden,
+                                        1,
+                                        T(0),
+                                        p.gradient,
+                                        hidden,
+                                        hidden};
       compress_columns<T>({a.data, a.data_row_stride, a.rows, positive_scale, p.visible_states,
                            visible, -negative_scale},
                           product.a);

@@ -51,14 +51,19 @@ class ModelFileError(ValueError):
 # What can be saved: fixed lists, so a file cannot name anything else. Of a bare model a file has
 # config() and the flat parameters; an estimator says itself what it keeps.
 BARE_MODELS = {
+    "ConditionalMachine": "ictus.models",
     "MeanCovarianceMachine": "ictus.models",
     "Network": "ictus.nn",
     "RBM": "ictus.models",
 }
 ESTIMATORS = {
+    "BernoulliRBM": "ictus.models",
+    "ConditionalRBM": "ictus.models",
+    "GaussianRBM": "ictus.models",
     "MLPClassifier": "ictus.models",
     "MLPRegressor": "ictus.models",
     "MeanCovarianceRBM": "ictus.models",
+    "SoftmaxRBM": "ictus.models",
 }
 
 

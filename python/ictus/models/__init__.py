@@ -9,32 +9,50 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ictus.models.bernoulli_rbm import BernoulliRBM
+    from ictus.models.conditional_machine import ConditionalMachine
+    from ictus.models.conditional_rbm import ConditionalRBM
     from ictus.models.divergence import DivergenceTrainer
+    from ictus.models.gaussian_rbm import GaussianRBM
     from ictus.models.hybrid_divergence import HybridDivergenceTrainer
     from ictus.models.mean_covariance import MeanCovarianceMachine
     from ictus.models.mean_covariance_rbm import MeanCovarianceRBM
     from ictus.models.mlp import MLPClassifier, MLPRegressor
     from ictus.models.rbm import RBM
+    from ictus.models.softmax_rbm import SoftmaxRBM
+    from ictus.models.windows import Windows
 
 # Where each name lives.
 _LAZY = {
+    "BernoulliRBM": "bernoulli_rbm",
+    "ConditionalMachine": "conditional_machine",
+    "ConditionalRBM": "conditional_rbm",
     "DivergenceTrainer": "divergence",
+    "GaussianRBM": "gaussian_rbm",
     "HybridDivergenceTrainer": "hybrid_divergence",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
     "MeanCovarianceMachine": "mean_covariance",
     "MeanCovarianceRBM": "mean_covariance_rbm",
     "RBM": "rbm",
+    "SoftmaxRBM": "softmax_rbm",
+    "Windows": "windows",
 }
 
 __all__ = [
     "RBM",
+    "BernoulliRBM",
+    "ConditionalMachine",
+    "ConditionalRBM",
     "DivergenceTrainer",
+    "GaussianRBM",
     "HybridDivergenceTrainer",
     "MLPClassifier",
     "MLPRegressor",
     "MeanCovarianceMachine",
     "MeanCovarianceRBM",
+    "SoftmaxRBM",
+    "Windows",
 ]
 
 

@@ -5,7 +5,6 @@ No mathematics: an estimator translates ``X, y`` and its parameters into a Netwo
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ictus.models.estimator_state import estimator_state, restored_estimator
 from ictus.nn import Dense, Dropout, Layer, Network
 from ictus.optim import Optimizer, make_optimizer
 from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer
@@ -244,44 +244,16 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __ictus_getstate__(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return plain data and tensors for a model file."""
         check_is_fitted(self, "network_")
-        parameters = self.get_params(deep=False)
-        if not isinstance(parameters["random_state"], int | type(None)):
-            parameters["random_state"] = None
-        parameters["hidden_units"] = [int(n) for n in np.atleast_1d(self.hidden_units)]
-        fitted = {name: _plain(getattr(self, name)) for name in self._fitted}
-        names = getattr(self, "feature_names_in_", None)
-        config = {
-            "parameters": {name: _plain(value) for name, value in parameters.items()},
-            "fitted": fitted,
-            "n_features_in": int(self.n_features_in_),
-            "feature_names_in": None if names is None else [str(n) for n in names],
-            "network": self.network_.config(),
-        }
+        config = estimator_state(self, self._fitted)
+        config["parameters"]["hidden_units"] = [int(n) for n in np.atleast_1d(self.hidden_units)]
+        config["network"] = self.network_.config()
         return config, {"parameters": self.network_.parameters}
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:
         """Make the fitted estimator from what a model file holds."""
-        known = set(inspect.signature(cls.__init__).parameters) - {"self"}
-        unknown = set(config["parameters"]) - known
-        if unknown:
-            raise ValueError(f"unknown parameter {sorted(unknown)[0]!r}")
-        parameters = dict(config["parameters"])
-        parameters["hidden_units"] = tuple(parameters["hidden_units"])
-        model = cls(**parameters)
+        model = restored_estimator(cls, config, cls._fitted)
         model.network_ = Network.from_config(config["network"], tensors["parameters"])
-        model.n_features_in_ = int(config["n_features_in"])
         if model.n_features_in_ != model.network_.input_size:
             raise ValueError("n_features_in differs from the network's input")
-        if config["feature_names_in"] is not None:
-            model.feature_names_in_ = np.array(config["feature_names_in"], dtype=object)
-        for name in cls._fitted:
-            value = config["fitted"][name]
-            setattr(model, name, np.array(value) if isinstance(value, list) else value)
         return model
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return value.item() if isinstance(value, np.generic) else value

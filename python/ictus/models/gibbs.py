@@ -15,6 +15,11 @@ from ictus.kernels.rbm import RbmModel, hidden_layer, visible_layer
 Array = NDArray[Any]
 
 
+#: What noise is taken to be where nothing is said: the probability that a state was replaced, or
+#: the standard deviation of what was added to Gaussian units.
+DEFAULT_NOISE = {"bernoulli": 0.1, "softmax": 0.1, "gaussian": 0.5}
+
+
 class Sampled(Protocol):
     """What the chains need of a machine; RBM has it."""
 
@@ -109,6 +114,15 @@ def check_steps(steps: Any, name: str = "steps", least: int = 1) -> int:
         kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
         raise ValueError(f"{name} must be {kind}, got {steps!r}")
     return int(steps)
+
+
+def check_noise(noise: float | None, visible_type: str) -> float:
+    """Return the amount of noise for :func:`denoise`; ValueError where it is out of range."""
+    noise = DEFAULT_NOISE[visible_type] if noise is None else float(noise)
+    highest = np.inf if visible_type == "gaussian" else 1.0
+    if not 0 < noise < highest:
+        raise ValueError(f"noise must be in (0, {highest:g}), got {noise!r}")
+    return noise
 
 
 def complete(chains: Chains, visible: Array, known: Array, steps: int) -> Array:

@@ -18,15 +18,12 @@ from ictus.kernels.rbm import (
     visible_layer,
 )
 from ictus.models import gibbs
+from ictus.models.energies import hidden_free_energy, visible_energy
 from ictus.models.examples import Rows, as_matrix, check_values, column_moments, independent_biases
 from ictus.models.gibbs import Chains, check_steps
 from ictus.models.machine import Machine
 
 Array = NDArray[Any]
-
-#: What :meth:`RBM.denoise` takes the noise to be where nothing is said: the probability that a
-#: state was replaced, or the standard deviation of what was added to Gaussian units.
-DEFAULT_NOISE = {"bernoulli": 0.1, "softmax": 0.1, "gaussian": 0.5}
 
 
 class RBM(Machine):
@@ -138,8 +135,8 @@ class RBM(Machine):
         self.log_variance = views.get("log_variance")
         self._variance = None if self.log_variance is None else np.ones_like(self.log_variance)
         self._native = self._make_native(self.hidden_type)
-        # With rectified hidden units: their inputs, for the free energy.
-        self._linear = self._make_native("gaussian") if self.hidden_type == "rectified" else None
+        # Its hidden means are the inputs of the hidden units.
+        self._linear = self._make_native("gaussian")
 
     def _make_native(self, hidden_type: Any) -> RbmModel:
         kind: Any = self.visible_type
@@ -177,13 +174,8 @@ class RBM(Machine):
     def initialize_biases(self, data: Any) -> None:
         """Set the visible bias so that a machine with no weights fits the data's means.
 
-        Hinton 2010, section 8: ``log(p / (1 - p))`` of the share p of examples in which the unit
-        is on, here with one example more of each kind, so that p is never 0 or 1. Softmax units
-        get log p, Gaussian ones the mean, and the variance, where it is learned, the data's.
-
-        Parameters
-        ----------
-        data : array or sparse matrix, shape (n, visible_units)
+        Hinton 2010, section 8; see :func:`ictus.models.examples.independent_biases`. The variance,
+        where it is learned, becomes the data's, an array or sparse matrix (n, visible_units).
         """
         data = as_matrix(data, self.visible_units, "data")
         mean, variance = column_moments(data)
@@ -230,89 +222,103 @@ class RBM(Machine):
     def check_visible(self, v: Any) -> Array:
         """Return visible states as a C-contiguous matrix of the machine's dtype.
 
-        Raises
-        ------
-        ValueError
-            Another number of units than ``visible_units``, another rank than 2, or not finite.
+        ValueError for another shape than (rows, visible_units), and for what is not finite.
         """
         return self._states(v, "v", self.visible_units)
 
-    def mean_hiddens(self, v: Any) -> Array:
+    def biases(self, context: Any, rows: int) -> tuple[Array | None, Array | None]:
+        """Return biases a row of visible and hidden units, where a context makes them so."""
+        if context is not None:
+            raise ValueError("context must be None: the machine is not conditional")
+        return None, None
+
+    def mean_hiddens(self, v: Any, context: Any = None) -> Array:
         """Return the means of the hidden units given visible states, (rows, hidden_units)."""
         v = self.check_visible(v)
         out = np.empty((len(v), self.hidden_units), self.dtype)
-        hidden_layer(self.native, v, mean=out)
+        hidden_layer(self.native, v, mean=out, row_bias=self.biases(context, len(v))[1])
         return out
 
-    def sample_hiddens(self, v: Any) -> Array:
+    def sample_hiddens(self, v: Any, context: Any = None) -> Array:
         """Return hidden states drawn given visible ones, (rows, hidden_units)."""
         v = self.check_visible(v)
         out = np.empty((len(v), self.hidden_units), self.dtype)
+        bias = self.biases(context, len(v))[1]
         stream = self.next_streams(1)
-        hidden_layer(self.native, v, sample=out, seed=self.seed, stream=stream)
+        hidden_layer(self.native, v, sample=out, row_bias=bias, seed=self.seed, stream=stream)
         return out
 
-    def mean_visibles(self, h: Any) -> Array:
+    def mean_visibles(self, h: Any, context: Any = None) -> Array:
         """Return the means of the visible units given hidden states, (rows, visible_units)."""
         h = self._states(h, "h", self.hidden_units)
         out = np.empty((len(h), self.visible_units), self.dtype)
-        visible_layer(self.native, h, mean=out)
+        visible_layer(self.native, h, mean=out, row_bias=self.biases(context, len(h))[0])
         return out
 
-    def sample_visibles(self, h: Any) -> Array:
+    def sample_visibles(self, h: Any, context: Any = None) -> Array:
         """Return visible states drawn given hidden ones, (rows, visible_units)."""
         h = self._states(h, "h", self.hidden_units)
         out = np.empty((len(h), self.visible_units), self.dtype)
+        bias = self.biases(context, len(h))[0]
         stream = self.next_streams(1)
-        visible_layer(self.native, h, sample=out, seed=self.seed, stream=stream)
+        visible_layer(self.native, h, sample=out, row_bias=bias, seed=self.seed, stream=stream)
         return out
 
     # --- energies -----------------------------------------------------------------------------
 
-    def _visible_energy(self, v: Array) -> Array:
-        if self.visible_type != "gaussian":
-            return np.asarray(-(v @ self.visible_bias))
-        variance = 1.0 if self.variance is None else self.variance
-        return np.asarray((np.square(v - self.visible_bias) / variance).sum(axis=1) / 2)
-
-    def energy(self, v: Any, h: Any) -> Array:
+    def energy(self, v: Any, h: Any, context: Any = None) -> Array:
         """Return the energy of each pair of rows of visible and hidden states, shape (rows,)."""
         v, h = self.check_visible(v), self._states(h, "h", self.hidden_units)
         if len(v) != len(h):
             raise ValueError(f"h must have {len(v)} rows like v, got {len(h)}")
-        scaled = v if self.variance is None else v / self.variance
-        out = self._visible_energy(v) - h @ self.hidden_bias
-        out -= ((scaled @ self.weights) * h).sum(axis=1)
-        if self.hidden_type == "gaussian":
-            out += np.square(h).sum(axis=1) / 2
-        return np.asarray(out)
+        visible, x = self._energy_terms(v, context)
+        squares = np.square(h).sum(axis=1) / 2 if self.hidden_type == "gaussian" else 0
+        return np.asarray(visible - (x * h).sum(axis=1) + squares)
 
-    def free_energy(self, v: Any) -> Array:
+    def _energy_terms(self, v: Array, context: Any) -> tuple[Array, Array]:
+        """The energy of the visible units alone, and the inputs of the hidden ones."""
+        visible_bias, hidden_bias = self.biases(context, len(v))
+        bias = self.visible_bias if visible_bias is None else visible_bias
+        x = np.empty((len(v), self.hidden_units), self.dtype)
+        energy = visible_energy(v, self.visible_type, bias, self.variance)
+        hidden_layer(self._linear, v, mean=x, row_bias=hidden_bias)
+        return energy, x
+
+    def free_energy(self, v: Any, context: Any = None) -> Array:
         """Return ``F(v) = -log sum_h exp(-E(v, h))`` of each row, shape (rows,).
 
-        Lower is more probable: ``log p(v) = -F(v) - log Z``. Rectified hidden units each stand
-        for Bernoulli units with inputs x - 1/2, x - 3/2, ... (Nair & Hinton 2010); the sum of
-        their softplus terms is taken as its integral, ``-Li2(-exp(x))``, whose derivative is the
-        mean that the unit has in training, ``log(1 + exp(x))``.
+        Lower is more probable: ``log p(v) = -F(v) - log Z``. Of rectified hidden units see
+        :func:`ictus.models.energies.hidden_free_energy`.
         """
         v = self.check_visible(v)
-        if self._linear is None:
+        if context is None and self.hidden_type != "rectified":
             return free_energy(self.native, v)
-        x = np.empty((len(v), self.hidden_units), self.dtype)
-        _ = self.native
-        hidden_layer(self._linear, v, mean=x)
-        energy: Array = self._visible_energy(v) - _integral_of_softplus(x).sum(axis=1)
-        return energy.astype(self.dtype)
+        energy, x = self._energy_terms(v, context)
+        return np.asarray(energy + hidden_free_energy(x, self.hidden_type), self.dtype)
 
     # --- chains -------------------------------------------------------------------------------
 
-    def gibbs(self, v: Any, steps: int = 1) -> Array:
+    def chains(self, context: Any, rows: int, start: Array | None = None) -> Chains:
+        """Return Gibbs chains from the states `start`, or draws with the hidden units off."""
+        visible, hidden = self.biases(context, rows)
+        return Chains(self, start, rows=rows, visible_bias=visible, hidden_bias=hidden)
+
+    def gibbs(self, v: Any, steps: int = 1, context: Any = None) -> Array:
         """Return visible states after `steps` steps of Gibbs sampling from v."""
-        chains = Chains(self, self.check_visible(v))
+        v = self.check_visible(v)
+        chains = self.chains(context, len(v), v)
         chains.run(check_steps(steps))
         return chains.visible
 
-    def sample(self, n: int, steps: int = 1000, start: Any = None, *, mean: bool = False) -> Array:
+    def sample(
+        self,
+        n: int,
+        steps: int = 1000,
+        start: Any = None,
+        *,
+        mean: bool = False,
+        context: Any = None,
+    ) -> Array:
         """Return n fantasies: visible states at the end of Gibbs chains.
 
         Parameters
@@ -329,15 +335,17 @@ class RBM(Machine):
         start = None if start is None else self.check_visible(start)
         if start is not None and len(start) != n:
             raise ValueError(f"start must have {n} rows, got {len(start)}")
-        chains = Chains(self, start, rows=n)
+        chains = self.chains(context, n, start)
         chains.run(steps)
         return chains.visible_mean if mean else chains.visible
 
-    def reconstruct(self, v: Any) -> Array:
+    def reconstruct(self, v: Any, context: Any = None) -> Array:
         """Return the means of the visible units given the means of the hidden ones given v."""
-        return self.mean_visibles(self.mean_hiddens(v))
+        return self.mean_visibles(self.mean_hiddens(v, context), context)
 
-    def complete(self, v: Any, known: Any = None, steps: int = 200) -> Array:
+    def complete(
+        self, v: Any, known: Any = None, steps: int = 200, *, context: Any = None
+    ) -> Array:
         """Return v with its unknown elements replaced by their means given the known ones.
 
         Gibbs chains clamped to what is known; the mean of the visible units given the hidden ones
@@ -352,9 +360,12 @@ class RBM(Machine):
         steps : int
         """
         visible, known = gibbs.check_known(v, known, self)
-        return gibbs.complete(Chains(self, rows=len(visible)), visible, known, check_steps(steps))
+        chains = self.chains(context, len(visible))
+        return gibbs.complete(chains, visible, known, check_steps(steps))
 
-    def denoise(self, v: Any, *, noise: float | None = None, steps: int = 50) -> Array:
+    def denoise(
+        self, v: Any, *, noise: float | None = None, steps: int = 50, context: Any = None
+    ) -> Array:
         """Return the posterior mean of clean states given noisy ones, the machine as prior.
 
         Parameters
@@ -368,11 +379,9 @@ class RBM(Machine):
             Steps of the Gibbs chains; the mean is over their second half.
         """
         v = self.check_visible(v)
-        noise = DEFAULT_NOISE[self.visible_type] if noise is None else float(noise)
-        highest = np.inf if self.visible_type == "gaussian" else 1.0
-        if not 0 < noise < highest:
-            raise ValueError(f"noise must be in (0, {highest:g}), got {noise!r}")
-        return gibbs.denoise(self, Chains(self, v), v, noise, check_steps(steps))
+        noise = gibbs.check_noise(noise, self.visible_type)
+        chains = self.chains(context, len(v), v)
+        return gibbs.denoise(self, chains, v, noise, check_steps(steps))
 
     # --- configuration ------------------------------------------------------------------------
 
@@ -388,13 +397,3 @@ class RBM(Machine):
             "dtype": self.dtype.name,
             "seed": self.seed,
         }
-
-
-def _integral_of_softplus(x: Array) -> Array:
-    """The integral of log(1 + exp(t)) over t below x, ``-Li2(-exp(x))``, in float64."""
-    from scipy.special import spence
-
-    x = x.astype(np.float64)
-    # Li2(z) = spence(1 - z); above 0 by Li2(-e^x) + Li2(-e^-x) = -pi^2 / 6 - x^2 / 2.
-    tail = spence(1.0 + np.exp(-np.abs(x)))
-    return np.asarray(np.where(x > 0, np.square(x) / 2 + np.pi**2 / 6 + tail, -tail))
