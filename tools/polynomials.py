@@ -1,4 +1,4 @@
-"""Computes the polynomials of cpp/kernels/detail/math.h (needs mpmath).
+"""Computes the polynomials of cpp/kernels/detail/math.h and gates.h (needs mpmath).
 
 Each interpolates a smooth function at the Chebyshev points of its interval, which comes within a
 small factor of the minimax fit; its coefficients are rounded to the scalar.
@@ -51,6 +51,11 @@ def exp_rest(r: mp.mpf) -> mp.mpf:
     return series(lambda k: 1 / mp.factorial(k + 2), r)
 
 
+def power_rest(f: mp.mpf) -> mp.mpf:
+    """(2^f - 1) / f."""
+    return series(lambda k: mp.log(2) ** (k + 1) / mp.factorial(k + 1), f)
+
+
 def log_rest(z: mp.mpf) -> mp.mpf:
     """P in log(1 + f) = f - s (f - z P(z)), s = f / (2 + f), z = s^2."""
     return series(lambda k: mp.mpf(2) / (2 * k + 3), z)
@@ -75,9 +80,9 @@ def cosine_rest(z: mp.mpf) -> mp.mpf:
 def main() -> None:
     half = float(mp.log(2) / 2) * 1.001
     narrow = float((3 - 2 * mp.sqrt(2)) ** 2) * 1.01
-    for scalar, exp, log, log1p, tanh, sine, cosine in (
-        (np.float32, 4, 2, 5, 4, 2, 3),
-        (np.float64, 9, 6, 13, 13, 5, 6),
+    for scalar, exp, log, log1p, tanh, sine, cosine, power in (
+        (np.float32, 4, 2, 5, 4, 2, 3, 4),
+        (np.float64, 9, 6, 13, 13, 5, 6, 10),
     ):
         fit("exp", exp_rest, abs, exp, -half, half, scalar)
         fit("log", log_rest, lambda z: z, log, 0, narrow, scalar)
@@ -85,6 +90,7 @@ def main() -> None:
         fit("tanh", tanh_rest, lambda z: z, tanh, 0, 0.625**2, scalar)
         fit("sin", sine_rest, lambda z: z, sine, 0, 1 / 16, scalar)
         fit("cos", cosine_rest, lambda z: z, cosine, 0, 1 / 16, scalar)
+        fit("power of two", power_rest, abs, power, -0.5, 0.5, scalar)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,17 @@
 namespace ictus::bindings {
 
 void register_runtime(pybind11::module_& module);  // levels and threads
+void register_sequences(pybind11::module_& module);
 void register_gemm(pybind11::module_& module);
 void register_activation(pybind11::module_& module);
 void register_random(pybind11::module_& module);
+void register_gru(pybind11::module_& module);
 void register_loss(pybind11::module_& module);
 void register_mean_covariance(pybind11::module_& module);
+void register_lstm(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
 void register_rbm(pybind11::module_& module);
+void register_recurrent(pybind11::module_& module);
 void register_reduction(pybind11::module_& module);
 void register_tempering(pybind11::module_& module);
 

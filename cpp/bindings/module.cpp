@@ -8,10 +8,14 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_gemm(module);
   register_activation(module);
   register_random(module);
+  register_sequences(module);
+  register_gru(module);
   register_loss(module);
   register_mean_covariance(module);
+  register_lstm(module);
   register_optimizer(module);
   register_rbm(module);
+  register_recurrent(module);
   register_reduction(module);
   register_tempering(module);
 }

@@ -4,23 +4,29 @@
 
 #include "ictus/activation.h"
 #include "ictus/gemm.h"
+#include "ictus/gru.h"
 #include "ictus/level.h"
 #include "ictus/loss.h"
+#include "ictus/lstm.h"
 #include "ictus/mean_covariance.h"
 #include "ictus/optimizer.h"
 #include "ictus/random.h"
 #include "ictus/rbm.h"
+#include "ictus/recurrent.h"
 #include "ictus/reduction.h"
 #include "ictus/tempering.h"
 
 #define ICTUS_FAMILIES(X)                   \
   X(activation, ActivationKernels)          \
   X(gemm, GemmKernels)                      \
+  X(gru, GruKernels)                        \
   X(loss, LossKernels)                      \
+  X(lstm, LstmKernels)                      \
   X(mean_covariance, MeanCovarianceKernels) \
   X(optimizer, OptimizerKernels)            \
   X(random, RandomKernels)                  \
   X(rbm, RbmKernels)                        \
+  X(recurrent, RecurrentLayerKernels)       \
   X(reduction, ReductionKernels)            \
   X(tempering, TemperingKernels)
 

@@ -1,7 +1,7 @@
 """The native module: kernels on arrays that the callers in ictus.kernels have prepared."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Self, final
 
 from numpy.typing import NDArray
 
@@ -350,3 +350,83 @@ def adam_update(
     /,
 ) -> None: ...
 def max_norm(weights: NDArray[Any], limit: float, /) -> None: ...
+
+# Recurrent layers: lengths of a ragged batch; a layer's parameters (or gradients) and its passes
+@final
+class Sequences:
+    def __init__(self, lengths: NDArray[Any]) -> None: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+
+class _RecurrentPasses:
+    def __init__(
+        self,
+        input_weights: NDArray[Any],
+        recurrent_weights: NDArray[Any],
+        bias: NDArray[Any],
+        extra: NDArray[Any] | None = None,
+        activation: int = 2,
+    ) -> None: ...
+    inputs: int
+    units: int
+    directions: int
+    def forward(
+        self,
+        sequences: Sequences,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        initial_state: NDArray[Any] | None,
+        final_state: NDArray[Any] | None,
+        gates: NDArray[Any] | None,
+        memory: NDArray[Any] | None,
+        previous: NDArray[Any] | None,
+        /,
+    ) -> None: ...
+    def backward(
+        self,
+        sequences: Sequences,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        initial_state: NDArray[Any] | None,
+        gates: NDArray[Any],
+        memory: NDArray[Any] | None,
+        previous: NDArray[Any],
+        y_gradient: NDArray[Any] | None,
+        final_gradient: NDArray[Any] | None,
+        x_gradient: NDArray[Any] | None,
+        initial_gradient: NDArray[Any] | None,
+        gradients: Self,
+        accumulate: bool,
+        /,
+    ) -> None: ...
+    def tangent(
+        self,
+        sequences: Sequences,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        initial_state: NDArray[Any] | None,
+        gates: NDArray[Any],
+        memory: NDArray[Any] | None,
+        previous: NDArray[Any],
+        x_dot: NDArray[Any] | None,
+        direction: Self,
+        y_dot: NDArray[Any],
+        final_dot: NDArray[Any] | None,
+        /,
+    ) -> None: ...
+
+class _RecurrentStream:
+    state: NDArray[Any]
+    def __init__(self, layer: Any) -> None: ...
+    def step(self, x: NDArray[Any], y: NDArray[Any], /) -> None: ...
+    def reset(self) -> None: ...
+    def pack(self) -> None: ...
+
+class GRULayer(_RecurrentPasses): ...
+class GRUStream(_RecurrentStream): ...
+class LSTMLayer(_RecurrentPasses): ...
+class LSTMStream(_RecurrentStream): ...
+class RecurrentLayer(_RecurrentPasses): ...
+class RecurrentStream(_RecurrentStream): ...

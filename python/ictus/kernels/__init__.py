@@ -11,12 +11,14 @@ from ictus.kernels.activation import (
     tanh,
 )
 from ictus.kernels.gemm import PackedMatrix, gemm
+from ictus.kernels.gru import gru
 from ictus.kernels.loss import (
     binary_cross_entropy,
     output_curvature,
     softmax_cross_entropy,
     squared_error,
 )
+from ictus.kernels.lstm import lstm
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
@@ -27,6 +29,7 @@ from ictus.kernels.rbm import (
     rbm_model,
     visible_layer,
 )
+from ictus.kernels.recurrent import recurrent
 from ictus.kernels.reduction import (
     column_sums,
     log_softmax,
@@ -52,15 +55,18 @@ __all__ = [
     "exp",
     "free_energy",
     "gemm",
+    "gru",
     "hidden_layer",
     "log",
     "log_softmax",
     "log_sum_exp",
+    "lstm",
     "max_norm",
     "normal",
     "output_curvature",
     "parallel_tempering",
     "rbm_model",
+    "recurrent",
     "rmsprop_update",
     "row_sums",
     "sgd_update",
