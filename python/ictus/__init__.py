@@ -29,11 +29,25 @@ if TYPE_CHECKING:
         MeanCovarianceRBM,
         MLPClassifier,
         MLPRegressor,
+        SequenceClassifier,
+        SequenceGenerator,
+        SequenceLabeler,
+        SequenceRegressor,
         SoftmaxRBM,
     )
-    from ictus.nn import Dense, Dropout, Network
+    from ictus.nn import (
+        GRU,
+        LSTM,
+        Bidirectional,
+        Dense,
+        Dropout,
+        Embedding,
+        Network,
+        Recurrent,
+        SequenceNetwork,
+    )
     from ictus.optim import SGD, Adam, RMSprop
-    from ictus.train import DivergenceError, EarlyStopping, History, Trainer
+    from ictus.train import DivergenceError, EarlyStopping, History, SequenceTrainer, Trainer
 
 __version__ = "0.1.0"
 
@@ -41,14 +55,18 @@ __version__ = "0.1.0"
 _LAZY = {
     "Adam": "ictus.optim",
     "BernoulliRBM": "ictus.models",
+    "Bidirectional": "ictus.nn",
     "ConditionalRBM": "ictus.models",
     "Dense": "ictus.nn",
     "DivergenceError": "ictus.train",
     "DivergenceTrainer": "ictus.models",
     "Dropout": "ictus.nn",
     "EarlyStopping": "ictus.train",
+    "Embedding": "ictus.nn",
+    "GRU": "ictus.nn",
     "GaussianRBM": "ictus.models",
     "History": "ictus.train",
+    "LSTM": "ictus.nn",
     "MLPClassifier": "ictus.models",
     "MLPRegressor": "ictus.models",
     "MeanCovarianceRBM": "ictus.models",
@@ -56,7 +74,14 @@ _LAZY = {
     "Network": "ictus.nn",
     "RBM": "ictus.models",
     "RMSprop": "ictus.optim",
+    "Recurrent": "ictus.nn",
     "SGD": "ictus.optim",
+    "SequenceClassifier": "ictus.models",
+    "SequenceGenerator": "ictus.models",
+    "SequenceLabeler": "ictus.models",
+    "SequenceNetwork": "ictus.nn",
+    "SequenceRegressor": "ictus.models",
+    "SequenceTrainer": "ictus.train",
     "SoftmaxRBM": "ictus.models",
     "Trainer": "ictus.train",
     "load": "ictus.io.model_file",
@@ -67,16 +92,20 @@ _LAZY = {
 _MODULES = ("datasets", "io", "kernels", "models", "nn", "optim", "plot", "train")
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "RBM",
     "SGD",
     "Adam",
     "BernoulliRBM",
+    "Bidirectional",
     "ConditionalRBM",
     "Dense",
     "DivergenceError",
     "DivergenceTrainer",
     "Dropout",
     "EarlyStopping",
+    "Embedding",
     "GaussianRBM",
     "History",
     "MLPClassifier",
@@ -85,6 +114,13 @@ __all__ = [
     "ModelFileError",
     "Network",
     "RMSprop",
+    "Recurrent",
+    "SequenceClassifier",
+    "SequenceGenerator",
+    "SequenceLabeler",
+    "SequenceNetwork",
+    "SequenceRegressor",
+    "SequenceTrainer",
     "SoftmaxRBM",
     "Trainer",
     "__version__",

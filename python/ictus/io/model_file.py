@@ -55,6 +55,7 @@ BARE_MODELS = {
     "MeanCovarianceMachine": "ictus.models",
     "Network": "ictus.nn",
     "RBM": "ictus.models",
+    "SequenceNetwork": "ictus.nn",
 }
 ESTIMATORS = {
     "BernoulliRBM": "ictus.models",
@@ -63,6 +64,10 @@ ESTIMATORS = {
     "MLPClassifier": "ictus.models",
     "MLPRegressor": "ictus.models",
     "MeanCovarianceRBM": "ictus.models",
+    "SequenceClassifier": "ictus.models",
+    "SequenceGenerator": "ictus.models",
+    "SequenceLabeler": "ictus.models",
+    "SequenceRegressor": "ictus.models",
     "SoftmaxRBM": "ictus.models",
 }
 

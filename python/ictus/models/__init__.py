@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ictus.models.mean_covariance_rbm import MeanCovarianceRBM
     from ictus.models.mlp import MLPClassifier, MLPRegressor
     from ictus.models.rbm import RBM
+    from ictus.models.sequence import SequenceClassifier, SequenceLabeler, SequenceRegressor
+    from ictus.models.sequence_generator import SequenceGenerator
     from ictus.models.softmax_rbm import SoftmaxRBM
     from ictus.models.windows import Windows
 
@@ -35,6 +37,10 @@ _LAZY = {
     "MeanCovarianceMachine": "mean_covariance",
     "MeanCovarianceRBM": "mean_covariance_rbm",
     "RBM": "rbm",
+    "SequenceClassifier": "sequence",
+    "SequenceGenerator": "sequence_generator",
+    "SequenceLabeler": "sequence",
+    "SequenceRegressor": "sequence",
     "SoftmaxRBM": "softmax_rbm",
     "Windows": "windows",
 }
@@ -51,6 +57,10 @@ __all__ = [
     "MLPRegressor",
     "MeanCovarianceMachine",
     "MeanCovarianceRBM",
+    "SequenceClassifier",
+    "SequenceGenerator",
+    "SequenceLabeler",
+    "SequenceRegressor",
     "SoftmaxRBM",
     "Windows",
 ]

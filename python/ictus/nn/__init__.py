@@ -2,20 +2,33 @@
 
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
+from ictus.nn.embedding import Embedding
 from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Cache, Draws, Layer
 from ictus.nn.losses import LOSSES, Loss
 from ictus.nn.network import Network
+from ictus.nn.recurrent import GRU, LSTM, Bidirectional, Recurrent
+from ictus.nn.sequence_network import SequenceNetwork
+from ictus.nn.sequences import SequenceBatch
+from ictus.nn.stream import Stream
 
 __all__ = [
+    "GRU",
     "INITIALIZATIONS",
     "LOSSES",
+    "LSTM",
+    "Bidirectional",
     "Cache",
     "Dense",
     "Draws",
     "Dropout",
+    "Embedding",
     "Layer",
     "Loss",
     "Network",
+    "Recurrent",
+    "SequenceBatch",
+    "SequenceNetwork",
+    "Stream",
     "initialize_weights",
 ]

@@ -10,12 +10,16 @@ from numpy.typing import DTypeLike
 
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
+from ictus.nn.embedding import Embedding
 from ictus.nn.layer import Array, Cache, Draws, Layer
 from ictus.nn.losses import LOSSES
 from ictus.nn.parameters import parameter_count, parameter_views, weight_segments
+from ictus.nn.recurrent import GRU, LSTM, Recurrent, RecurrentBase
 
 #: The layers by their names in a configuration.
-LAYERS: dict[str, type[Layer]] = {layer.kind: layer for layer in (Dense, Dropout)}
+LAYERS: dict[str, type[Layer]] = {
+    layer.kind: layer for layer in (Dense, Dropout, Embedding, Recurrent, LSTM, GRU)
+}
 
 # Caches are kept for this many batch sizes: the minibatch, the last of an epoch, validation.
 KEPT_BATCH_SIZES = 4
@@ -80,7 +84,7 @@ class Network:
         for layer in self.layers:
             size = layer.connect(size)
         self.output_size = size
-        self._check_last()
+        self._check_layers()
         count = parameter_count(self.layers)
         self.parameters: Array = np.zeros(count, self.dtype)
         self.gradient: Array = np.zeros(count, self.dtype)
@@ -88,6 +92,15 @@ class Network:
         self._gradient_views = self.views(self.gradient)
         self._caches: dict[int, list[Cache]] = {}
         self.initialize()
+
+    def _check_layers(self) -> None:
+        for layer in self.layers:
+            if isinstance(layer, RecurrentBase | Embedding):
+                raise ValueError(
+                    f"Network: a layer {type(layer).__name__} needs sequences: make a "
+                    "SequenceNetwork"
+                )
+        self._check_last()
 
     def _check_last(self) -> None:
         last = next((layer for layer in reversed(self.layers) if layer.parameter_shapes), None)
@@ -358,7 +371,7 @@ class Network:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__ = Network.from_config(state["config"], state["parameters"]).__dict__
+        self.__dict__ = type(self).from_config(state["config"], state["parameters"]).__dict__
         self.draw_count = state["draw_count"]
 
     @classmethod

@@ -5,6 +5,7 @@ from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkp
 from ictus.train.history import History
 from ictus.train.loop import Callback, DivergenceError, TrainingLoop
 from ictus.train.schedules import SCHEDULES, Constant, Exponential, Linear, Schedule, Steps
+from ictus.train.sequence_trainer import SequenceBatches, SequenceTrainer
 from ictus.train.stopping import Convergence, EarlyStopping, GapStopping
 from ictus.train.trainer import Trainer
 
@@ -23,6 +24,8 @@ __all__ = [
     "History",
     "Linear",
     "Schedule",
+    "SequenceBatches",
+    "SequenceTrainer",
     "Source",
     "SourceBatches",
     "Steps",

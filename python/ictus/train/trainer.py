@@ -152,10 +152,14 @@ class Trainer(TrainingLoop):
 
     def _step(self, batch: Any) -> float:
         loss = self.network.loss_and_gradient(*batch)
+        self._update(loss)
+        return loss
+
+    def _update(self, loss: float) -> None:
+        """Move the parameters along the gradient that came with this loss."""
         if not math.isfinite(loss):
             raise self._diverged(f"loss {loss}")
         self.optimizer.step(self.network.parameters, self.network.gradient)
-        return loss
 
     def _measure(self, loss: float, held_out: Any) -> dict[str, float]:
         measured = {"loss": loss}

@@ -1,0 +1,306 @@
+"""Recurrent layers: simple, LSTM and GRU, in one direction or two."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ictus import _core
+from ictus.kernels.activation import activation_number
+from ictus.nn.initialization import initialize_weights
+from ictus.nn.layer import Array, Draws, Layer, Views
+from ictus.nn.sequences import SequenceCache
+
+OUTPUTS = ("steps", "last")
+
+
+def orthogonal(generator: np.random.Generator, units: int) -> Array:
+    """Return a random orthogonal matrix (Saxe, McClelland & Ganguli 2014)."""
+    q, r = np.linalg.qr(generator.standard_normal((units, units)))
+    return np.asarray(q * np.sign(np.diag(r)))
+
+
+class RecurrentBase(Layer):
+    """What the recurrent layers share. Their frames are the rows of a ragged batch.
+
+    Parameters
+    ----------
+    units : int
+        Units of each direction.
+    output : {"steps", "last"}
+        An output for every frame, or the last one of each sequence alone (with two directions,
+        each direction's own last).
+    directions : {1, 2}
+        2: a second set of units reads each sequence from its end. See :func:`Bidirectional`.
+    scale : float
+        Factor of the initial weights: input weights by Glorot & Bengio's rule, recurrent ones
+        orthogonal.
+    """
+
+    gates: ClassVar[int]
+    states: ClassVar[int]
+    native: ClassVar[Any]
+    native_stream: ClassVar[Any]
+
+    def __init__(
+        self, units: int, *, output: str = "steps", directions: int = 1, scale: float = 1.0
+    ) -> None:
+        name = type(self).__name__
+        if int(units) != units or units < 1:
+            raise ValueError(f"{name}: units must be a positive integer, got {units!r}")
+        if output not in OUTPUTS:
+            raise ValueError(f"{name}: output must be one of {', '.join(OUTPUTS)}, got {output!r}")
+        if directions not in (1, 2):
+            raise ValueError(f"{name}: directions must be 1 or 2, got {directions!r}")
+        self.units, self.output, self.directions = int(units), output, int(directions)
+        self.scale = float(scale)
+        self.output_size = self.units * self.directions
+
+    def connect(self, input_size: int) -> int:
+        self.input_size = input_size
+        return self.output_size
+
+    @property
+    def extra_size(self) -> int:
+        """Numbers of a direction beside weights and biases."""
+        return 0
+
+    @property
+    def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
+        columns, extra = self.gates * self.units, self.directions * self.extra_size
+        shapes: tuple[tuple[int, ...], ...] = (
+            (self.input_size, self.directions * columns),
+            (self.directions * self.units, columns),
+            (self.directions * columns,),
+        )
+        return (*shapes, (extra,)) if extra else shapes
+
+    def initialize(self, views: Views, generator: np.random.Generator) -> None:
+        inputs, units = self.input_size, self.units
+        blocks = views[0].reshape(inputs, -1, units)
+        for block in range(blocks.shape[1]):
+            blocks[:, block] = initialize_weights("glorot", generator, inputs, units, self.scale)
+        recurrent = views[1].reshape(self.directions, units, self.gates, units)
+        for d in range(self.directions):
+            for gate in range(self.gates):
+                recurrent[d, :, gate] = self.scale * orthogonal(generator, units)
+        for view in views[2:]:
+            view[...] = 0
+
+    def extra_shape(self) -> tuple[int, ...]:
+        """Shape in which the kernels take the extra parameter."""
+        return (self.directions, self.units)
+
+    def native_layer(self, views: Views) -> Any:
+        """Return the native layer of these parameters (or gradients, or a direction)."""
+        weights, recurrent, bias, *extra = views
+        shaped = recurrent.reshape(self.directions, self.units, -1)
+        extras = extra[0].reshape(self.extra_shape()) if extra else None
+        return self.native(weights, shaped, bias, extras, self.activation_number)
+
+    @property
+    def activation_number(self) -> int:
+        return activation_number(type(self).__name__, "tanh")
+
+    def output_rows(self, rows: int, count: int) -> int:
+        """Rows of the output for a batch of `count` sequences with `rows` frames."""
+        return rows if self.output == "steps" else count
+
+    # --- passes ----------------------------------------------------------------------------------
+
+    def _state(self, cache: Any, name: str) -> Array:
+        count = cache.sequences.count
+        array: Array = cache.array(name, self.states, self.directions, count, self.units)
+        return array
+
+    def _last(self, states: Array, out: Array) -> Array:
+        """Copy final outputs (directions, count, units) to rows (count, directions * units)."""
+        out.reshape(-1, self.directions, self.units)[...] = states[0].transpose(1, 0, 2)
+        return out
+
+    def forward(self, x: Array, views: Views, cache: Any, draws: Draws | None) -> Array:
+        assert isinstance(cache, SequenceCache)
+        cache.x, cache.draws = x, None
+        rows, last = len(x), self.output == "last"
+        cache.gates = cache.memory = cache.previous = None
+        if cache.record:
+            cache.gates = cache.array("gates", rows, self.gates * self.output_size)
+            cache.memory = cache.array("memory", rows, self.output_size)
+            cache.previous = cache.array("previous", rows, self.output_size)
+        cache.steps = cache.array("steps", rows, self.output_size) if last else cache.y
+        cache.start, final = None, cache.state
+        if cache.state is not None:
+            cache.start = self._state(cache, "start")
+            cache.start[...] = cache.state
+        elif last:
+            final = self._state(cache, "final")
+        self.native_layer(views).forward(
+            cache.sequences, x, cache.steps, cache.start, final,
+            cache.gates, cache.memory, cache.previous,
+        )  # fmt: skip
+        if last:
+            assert final is not None
+            self._last(final, cache.y)
+        return cache.y
+
+    def backward(
+        self,
+        grad: Array,
+        views: Views,
+        cache: Any,
+        gradient_views: Views,
+        accumulate: bool,
+        propagate: bool,
+    ) -> Array | None:
+        assert cache.gates is not None, "backward needs a recorded forward pass before it"
+        final: Array | None = None
+        steps: Array | None = grad
+        if self.output == "last":
+            final, steps = self._state(cache, "final gradient"), None
+            final[...] = 0
+            final[0] = grad.reshape(-1, self.directions, self.units).transpose(1, 0, 2)
+        out = cache.input_gradient if propagate else None
+        self.native_layer(views).backward(
+            cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
+            cache.previous, steps, final, out, None, self.native_layer(gradient_views), accumulate,
+        )  # fmt: skip
+        cache.gates = None  # the pass has overwritten it
+        return out
+
+    def jvp(
+        self, x_dot: Array | None, views: Views, direction_views: Views, cache: Any
+    ) -> Array | None:
+        assert cache.gates is not None, "jvp needs a recorded forward pass before it"
+        last = self.output == "last"
+        wide = cache.array("steps tangent", *cache.steps.shape) if last else cache.tangent
+        steps: Array = wide
+        final = self._state(cache, "final tangent") if last else None
+        self.native_layer(views).tangent(
+            cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
+            cache.previous, x_dot, self.native_layer(direction_views), steps, final,
+        )  # fmt: skip
+        if final is None:
+            return steps
+        return self._last(final, cache.tangent)
+
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of this kind of layer alone."""
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "units": self.units,
+            "output": self.output,
+            "directions": self.directions,
+            "scale": self.scale,
+            **self.options(),
+        }
+
+
+class Recurrent(RecurrentBase):
+    """The simple recurrent layer (Elman 1990): ``h' = f(x W + h U + b)``.
+
+    Parameters
+    ----------
+    activation : {"tanh", "relu"}
+        f. With "relu", initial recurrent weights are the identity (Le, Jaitly & Hinton 2015).
+    units, output, directions, scale
+        See :class:`RecurrentBase`.
+    """
+
+    kind = "recurrent"
+    gates, states = 1, 1
+    native, native_stream = _core.RecurrentLayer, _core.RecurrentStream
+
+    def __init__(self, units: int, activation: str = "tanh", **shared: Any) -> None:
+        super().__init__(units, **shared)
+        if activation not in ("tanh", "relu"):
+            raise ValueError(f"Recurrent: activation must be tanh or relu, got {activation!r}")
+        self.activation = activation
+
+    @property
+    def activation_number(self) -> int:
+        return activation_number("Recurrent", self.activation)
+
+    def initialize(self, views: Views, generator: np.random.Generator) -> None:
+        super().initialize(views, generator)
+        if self.activation == "relu":
+            views[1].reshape(self.directions, self.units, self.units)[...] = self.scale * np.eye(
+                self.units
+            )
+
+    def options(self) -> dict[str, Any]:
+        return {"activation": self.activation}
+
+
+class LSTM(RecurrentBase):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997), with forget gates.
+
+    Parameters
+    ----------
+    forget_bias : float
+        Initial bias of the forget gates (Gers et al. 2000; Jozefowicz et al. 2015).
+    peepholes : bool
+        Connections from the cell state to the gates (Gers et al. 2002); they start at zero.
+    units, output, directions, scale
+        See :class:`RecurrentBase`. Equations: :func:`ictus.kernels.lstm`.
+    """
+
+    kind = "lstm"
+    gates, states = 4, 2
+    native, native_stream = _core.LSTMLayer, _core.LSTMStream
+
+    def __init__(
+        self, units: int, *, forget_bias: float = 1.0, peepholes: bool = False, **shared: Any
+    ) -> None:
+        super().__init__(units, **shared)
+        self.forget_bias, self.peepholes = float(forget_bias), bool(peepholes)
+
+    @property
+    def extra_size(self) -> int:
+        return 3 * self.units if self.peepholes else 0
+
+    def extra_shape(self) -> tuple[int, ...]:
+        return (self.directions, 3, self.units)
+
+    def initialize(self, views: Views, generator: np.random.Generator) -> None:
+        super().initialize(views, generator)
+        views[2].reshape(self.directions, 4, self.units)[:, 1] = self.forget_bias
+
+    def options(self) -> dict[str, Any]:
+        return {"forget_bias": self.forget_bias, "peepholes": self.peepholes}
+
+
+class GRU(RecurrentBase):
+    """Gated recurrent units (Cho et al. 2014), the reset gate behind the product.
+
+    Parameters
+    ----------
+    units, output, directions, scale
+        See :class:`RecurrentBase`. Equations: :func:`ictus.kernels.gru`.
+    """
+
+    kind = "gru"
+    gates, states = 3, 1
+    native, native_stream = _core.GRULayer, _core.GRUStream
+
+    @property
+    def extra_size(self) -> int:
+        return self.units
+
+    def options(self) -> dict[str, Any]:
+        return {}
+
+
+def Bidirectional(layer: RecurrentBase) -> RecurrentBase:  # noqa: N802  (it reads as a layer)
+    """Return the layer with two directions (Schuster & Paliwal 1997): outputs side by side."""
+    if not isinstance(layer, RecurrentBase):
+        raise TypeError(f"Bidirectional: layer must be a recurrent layer, got {layer!r}")
+    double = copy.copy(layer)
+    double.directions = 2
+    double.output_size = 2 * layer.units
+    return double

@@ -1,0 +1,153 @@
+"""Ragged batches of sequences, and the cache of a layer that sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ictus._core import Sequences
+from ictus.nn.layer import Array, Cache
+
+
+class SequenceBatch:
+    """Sequences of different lengths, without padding: their frames one after another.
+
+    Parameters
+    ----------
+    frames : array, shape (rows, features), or (rows,) of symbols
+    lengths : array of int, shape (count,)
+        Positive; their sum is ``rows``.
+
+    Raises
+    ------
+    ValueError
+        A length that is not positive, or another sum.
+    """
+
+    __slots__ = ("frames", "lengths", "sequences")
+
+    def __init__(self, frames: Array, lengths: Any) -> None:
+        self.lengths: Array = np.ascontiguousarray(lengths, np.int64)
+        self.sequences = Sequences(self.lengths)
+        if self.sequences.rows != len(frames):
+            raise ValueError(
+                f"frames must have {self.sequences.rows} rows, the sum of lengths, got "
+                f"{len(frames)}"
+            )
+        self.frames = frames
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.lengths)
+
+    def split(self, rows: Array) -> list[Array]:
+        """Cut an array with a row a frame into one array a sequence (views)."""
+        return np.split(rows, np.cumsum(self.lengths)[:-1])
+
+
+def check_sequences(x: Any, features: int, dtype: Any, *, symbols: bool, name: str = "x") -> Any:
+    """Return ragged sequences as a list of arrays that the network can take.
+
+    Parameters
+    ----------
+    x : sequence of array-like, each (steps, features), or (steps,) with `symbols`
+        An array (count, steps, features) serves as well.
+    features : int
+        Features of a frame, or the number of symbols.
+    dtype : dtype
+        What frames become; symbols become int64.
+
+    Raises
+    ------
+    ValueError
+        No sequence, an empty one, another rank or number of features, values that are not finite,
+        or symbols out of range; the message names the sequence.
+    """
+    if isinstance(x, np.ndarray) and x.ndim != (2 if symbols else 3) and x.dtype != object:
+        raise ValueError(
+            f"{name} must be a list of sequences, or an array (count, steps"
+            f"{'' if symbols else ', features'}), got shape {x.shape}"
+        )
+    result = [_check_one(one, i, features, dtype, symbols, name) for i, one in enumerate(x)]
+    if not result:
+        raise ValueError(f"{name} must have at least one sequence, got 0")
+    return result
+
+
+def _check_one(one: Any, number: int, features: int, dtype: Any, symbols: bool, name: str) -> Array:
+    values = np.asarray(one)
+    where = f"{name}[{number}]"
+    if symbols:
+        if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+            raise ValueError(f"{where} must be integers (steps,), got {values.dtype} of shape "
+                             f"{values.shape}")  # fmt: skip
+    elif values.ndim != 2 or values.shape[1] != features:
+        raise ValueError(f"{where} must have shape (steps, {features}), got {values.shape}")
+    if len(values) == 0:
+        raise ValueError(f"{where} must have at least one step, got 0")
+    if symbols:
+        bad = (values < 0) | (values >= features)
+        if bad.any():
+            step = int(np.argmax(bad))
+            raise ValueError(
+                f"{where} must hold symbols in [0, {features}), got {values[step]} at step {step}"
+            )
+        return np.ascontiguousarray(values, np.int64)
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"{where} must be finite, step {int(np.argmin(finite))} is not")
+    return np.ascontiguousarray(values, dtype)
+
+
+def join(arrays: Sequence[Array]) -> SequenceBatch:
+    """Return the batch of these sequences."""
+    frames = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    return SequenceBatch(frames, [len(one) for one in arrays])
+
+
+class SequenceCache(Cache):
+    """A cache whose arrays follow the size of each batch, in memory that only grows.
+
+    Attributes
+    ----------
+    sequences : Sequences
+        Of the batch in work.
+    record : bool
+        Whether a pass keeps what its backward pass and its R-operator need.
+    state : array or None, shape (states, directions, count, units)
+        A recurrent layer begins there and leaves its final state there; None: zeros, not kept.
+    """
+
+    __slots__ = ("_dtype", "_rooms", "gates", "memory", "previous", "record", "sequences", "start",
+                 "state", "steps")  # fmt: skip
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        super().__init__(0, 0, 0, dtype)
+        self._dtype = dtype
+        self._rooms: dict[str, Array] = {}
+        self.sequences: Sequences | None = None
+        self.record = True
+        self.state: Array | None = None
+        self.start: Array | None = None
+        self.steps: Array | None = None
+        self.gates: Array | None = None
+        self.memory: Array | None = None
+        self.previous: Array | None = None
+
+    def array(self, name: str, *shape: int) -> Array:
+        """Return room for an array; its contents are what the last batch left."""
+        size = math.prod(shape)
+        room = self._rooms.get(name)
+        if room is None or room.size < size:
+            room = self._rooms[name] = np.empty(size, self._dtype)
+        return room[:size].reshape(shape)
+
+    def fit(self, rows: int, input_size: int, rows_out: int, output_size: int) -> None:
+        """Take the sizes of a batch."""
+        self.y = self.array("y", rows_out, output_size)
+        if self.record:
+            self.input_gradient = self.array("input gradient", rows, input_size)
+            self.tangent = self.array("tangent", rows_out, output_size)

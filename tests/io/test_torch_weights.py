@@ -1,0 +1,79 @@
+"""Weights from PyTorch: the network computes what the modules compute."""
+
+import numpy as np
+import pytest
+
+from ictus.io.torch_weights import load_torch_weights
+from ictus.nn import GRU, LSTM, Bidirectional, Dense, Embedding, Recurrent, SequenceNetwork
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+CELLS = {
+    "lstm": (lambda *a, **k: nn.LSTM(*a, **k), lambda n: LSTM(n)),
+    "gru": (lambda *a, **k: nn.GRU(*a, **k), lambda n: GRU(n)),
+    "tanh": (lambda *a, **k: nn.RNN(*a, **k), lambda n: Recurrent(n)),
+    "relu": (
+        lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k),
+        lambda n: Recurrent(n, "relu"),
+    ),
+}
+
+
+def build(cell, directions, bias=True):
+    torch.manual_seed(1)
+    module = CELLS[cell][0](
+        5, 7, num_layers=2, batch_first=True, bidirectional=directions == 2, bias=bias
+    )
+    model = nn.ModuleDict({"rnn": module, "head": nn.Linear(7 * directions, 3)})
+    layers = [CELLS[cell][1](7) for _ in range(2)]
+    if directions == 2:
+        layers = [Bidirectional(layer) for layer in layers]
+    return model, SequenceNetwork(5, [*layers, Dense(3)], "squared_error")
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_outputs_agree(cell, directions, bias, tmp_path):
+    from safetensors.torch import save_file
+
+    model, network = build(cell, directions, bias)
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    load_torch_weights(network, tmp_path / "model.safetensors", ["rnn", "head"])
+    x = torch.randn(4, 30, 5)
+    with torch.no_grad():
+        expected = model["head"](model["rnn"](x)[0]).numpy()
+    np.testing.assert_allclose(np.stack(network.predict(x.numpy())), expected, atol=1e-5)
+
+
+def test_embedding_agrees():
+    model = nn.ModuleDict({"table": nn.Embedding(9, 4), "rnn": nn.GRU(4, 6, batch_first=True)})
+    network = SequenceNetwork(9, [Embedding(4), GRU(6)], "squared_error")
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    load_torch_weights(network, tensors, ["table", "rnn"])
+    x = np.array([[1, 8, 0, 3]])
+    with torch.no_grad():
+        expected = model["rnn"](model["table"](torch.from_numpy(x)))[0].numpy()
+    np.testing.assert_allclose(np.stack(network.predict(x)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("modules", "change", "message"),
+    [
+        (["rnn"], None, "no module is left for the layer Dense"),
+        (["rnn", "head", "head"], None, "'head' has no layer left"),
+        (["lstm", "head"], None, "there is no module 'lstm'"),
+        (["rnn", "head"], "rnn.weight_hh_l1", r"rnn.weight_hh_l1 must have shape \(28, 7\), got"),
+        (["rnn", "head"], "rnn.weight_hr_l0", "projections"),
+        (["rnn", "head"], "rnn.weight_ih_l0_reverse", "number of directions differs"),
+        (["head", "rnn"], None, "a layer LSTM needs a recurrent one"),
+    ],
+)
+def test_mistakes(modules, change, message):
+    model, network = build("lstm", 1)
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    if change:
+        tensors[change] = np.zeros((2, 2), np.float32)
+    with pytest.raises(ValueError, match=message):
+        load_torch_weights(network, tensors, modules)
