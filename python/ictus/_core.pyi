@@ -1,7 +1,7 @@
 """The native module: kernels on arrays that the callers in ictus.kernels have prepared."""
 
 from collections.abc import Sequence
-from typing import Any, Self, final
+from typing import Any, final
 
 from numpy.typing import NDArray
 
@@ -372,50 +372,10 @@ class _RecurrentPasses:
     inputs: int
     units: int
     directions: int
-    def forward(
-        self,
-        sequences: Sequences,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        initial_state: NDArray[Any] | None,
-        final_state: NDArray[Any] | None,
-        gates: NDArray[Any] | None,
-        memory: NDArray[Any] | None,
-        previous: NDArray[Any] | None,
-        /,
-    ) -> None: ...
-    def backward(
-        self,
-        sequences: Sequences,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        initial_state: NDArray[Any] | None,
-        gates: NDArray[Any],
-        memory: NDArray[Any] | None,
-        previous: NDArray[Any],
-        y_gradient: NDArray[Any] | None,
-        final_gradient: NDArray[Any] | None,
-        x_gradient: NDArray[Any] | None,
-        initial_gradient: NDArray[Any] | None,
-        gradients: Self,
-        accumulate: bool,
-        /,
-    ) -> None: ...
-    def tangent(
-        self,
-        sequences: Sequences,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        initial_state: NDArray[Any] | None,
-        gates: NDArray[Any],
-        memory: NDArray[Any] | None,
-        previous: NDArray[Any],
-        x_dot: NDArray[Any] | None,
-        direction: Self,
-        y_dot: NDArray[Any],
-        final_dot: NDArray[Any] | None,
-        /,
-    ) -> None: ...
+    # Arrays, or None where that is allowed, in the order of cpp/bindings/sequence.h.
+    def forward(self, sequences: Sequences, /, *arrays: NDArray[Any] | None) -> None: ...
+    def backward(self, sequences: Sequences, /, *arrays: Any) -> None: ...
+    def tangent(self, sequences: Sequences, /, *arrays: Any) -> None: ...
 
 class _RecurrentStream:
     state: NDArray[Any]

@@ -215,7 +215,7 @@ def test_configuration_and_pickling():
         (lambda n: LSTM(0), "LSTM: units must be a positive integer, got 0"),
         (lambda n: LSTM(3, output="first"), "output must be one of steps, last"),
         (lambda n: Recurrent(3, "sigmoid"), "activation must be tanh or relu"),
-        (lambda n: Network(2, [LSTM(3), Dense(2)]), "make a SequenceNetwork"),
+        (lambda n: Network(2, [LSTM(3), Dense(2)]), "LSTM needs a SequenceNetwork"),
         (
             lambda n: SequenceNetwork(2, [LSTM(3, output="last"), LSTM(3)]),
             "no recurrent layer can follow",

@@ -9,17 +9,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ictus.nn.dense import Dense
-from ictus.nn.dropout import Dropout
 from ictus.nn.embedding import Embedding
+from ictus.nn.kinds import layers_from_config
 from ictus.nn.layer import Array, Cache, Draws, Layer
 from ictus.nn.losses import LOSSES
 from ictus.nn.parameters import parameter_count, parameter_views, weight_segments
-from ictus.nn.recurrent import GRU, LSTM, Recurrent, RecurrentBase
-
-#: The layers by their names in a configuration.
-LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer for layer in (Dense, Dropout, Embedding, Recurrent, LSTM, GRU)
-}
+from ictus.nn.recurrent import RecurrentBase
 
 # Caches are kept for this many batch sizes: the minibatch, the last of an epoch, validation.
 KEPT_BATCH_SIZES = 4
@@ -96,10 +91,8 @@ class Network:
     def _check_layers(self) -> None:
         for layer in self.layers:
             if isinstance(layer, RecurrentBase | Embedding):
-                raise ValueError(
-                    f"Network: a layer {type(layer).__name__} needs sequences: make a "
-                    "SequenceNetwork"
-                )
+                name = type(layer).__name__
+                raise ValueError(f"Network: a layer {name} needs a SequenceNetwork")
         self._check_last()
 
     def _check_last(self) -> None:
@@ -391,10 +384,7 @@ class Network:
         """
         config = dict(config)
         try:
-            layers = []
-            for entry in config.pop("layers"):
-                arguments = dict(entry)
-                layers.append(LAYERS[arguments.pop("kind")](**arguments))
+            layers = layers_from_config(config.pop("layers"))
             size = config["input_size"]
             for layer in layers:
                 size = layer.connect(size)
