@@ -55,8 +55,23 @@ std::int64_t padded(std::int64_t columns) {
   return ceil_div(columns, kTileColumns<T>) * kTileColumns<T>;
 }
 
+// Fetches the share of a panel of A that falls to one tile of several.
+template <LeftLayout kLayout, class T>
+void fetch_left(const Block<T>& block, const T* panel, int rows, std::int64_t index,
+                std::int64_t tiles) {
+  const GemmArguments<T>& g = block.g;
+  if constexpr (kLayout == LeftLayout::columns) {
+    const std::int64_t end = block.inner * (index + 1) / tiles;
+    for (std::int64_t p = block.inner * index / tiles; p < end; ++p) {
+      fetch_run(panel + p * g.a_column_stride, rows);
+    }
+  } else if (index < rows) {
+    fetch_run(panel + index * g.a_row_stride, block.inner);
+  }
+}
+
 // A panel of rows by the columns [column_begin, column_end) of the block. `next` is the panel of A
-// that will probably follow, or nullptr: a row of it is fetched with each tile.
+// that will probably follow, or nullptr: a part of it is fetched with each tile.
 template <class T, LeftLayout kLayout>
 void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* left,
                     std::int64_t column_begin, std::int64_t column_end, const T* next) {
@@ -78,8 +93,9 @@ void multiply_panel(const Block<T>& block, std::int64_t row, int rows, const T* 
       right = whole ? g.b + block.first * g.b_row_stride + block.column + j : block.edge;
       right_stride = whole ? g.b_row_stride : tile;
     }
-    if (const std::int64_t i = (j - column_begin) / tile; next != nullptr && i < rows) {
-      fetch_run(next + i * g.a_row_stride, block.inner);
+    if (next != nullptr) {
+      fetch_left<kLayout>(block, next, rows, (j - column_begin) / tile,
+                          ceil_div(column_end - column_begin, tile));
     }
     T* const c = g.c + row * g.c_row_stride + block.column + j;
     T* const out = staged ? finished : c;
@@ -123,8 +139,10 @@ void multiply_rows(const Block<T>& block, std::int64_t panel_rows, std::int64_t 
       multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end, next);
     } else {
       pack_left_columns(a, g.a_row_stride, g.a_column_stride, rows, block.inner, panel);
+      const bool more = g.a_row_stride == 1 && row + 2 * panel_rows <= g.rows;
+      const T* const next = more ? a + panel_rows : nullptr;
       multiply_panel<T, LeftLayout::columns>(block, row, rows, panel, column_begin, column_end,
-                                             nullptr);
+                                             next);
     }
   }
 }
