@@ -100,7 +100,7 @@ progress
         particles: int | None = None,
         trajectories: int = 1,
         leapfrog_steps: int = 20,
-        step_size: float = 0.01,
+        step_size: float = 0.05,
         step_size_bounds: tuple[float, float] = (0.001, 0.5),
         target_acceptance: float = 0.9,
         batch_size: int = 128,

@@ -201,7 +201,7 @@ class MeanCovarianceMachine(Machine):
 
         Given hidden states h and g, and the length n that divides the filters' inputs, the visible
         units are Gaussian with the inverse covariance ``I + C diag(-P h) C^T / n**2`` and the mean
-        ``covariance (W g + a)`` (Ranzato & Hinton 2010, equation 6); n is that of v.
+        ``covariance (W g + a)`` (Ranzato & Hinton 2010); n is that of v.
         """
         v = self.check_visible(v)
         return self._conditional_mean(v.astype(np.float64)).astype(self.dtype)
