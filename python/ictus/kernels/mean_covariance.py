@@ -100,7 +100,7 @@ def mean_covariance_model(
     return _core.MeanCovarianceModel(*parameters, offset)
 
 
-def _dtype(model: MeanCovarianceModel, visible: FloatArray) -> np.dtype[np.floating]:
+def _dtype(visible: FloatArray) -> np.dtype[np.floating]:
     return visible.dtype if isinstance(visible, np.ndarray) else np.dtype(np.float32)
 
 
@@ -120,7 +120,7 @@ def hidden_means(model: MeanCovarianceModel, visible: FloatArray) -> tuple[Float
     v = input_rows(visible)
     _, _, covariance_units, mean_units = model.shape
     rows = len(v) if isinstance(v, np.ndarray) else 0
-    covariance = np.empty((rows, covariance_units), _dtype(model, v))
+    covariance = np.empty((rows, covariance_units), _dtype(v))
     mean = np.empty((rows, mean_units), covariance.dtype)
     _core.mean_covariance_evaluate(model, v, covariance, mean, None, None)
     return covariance, mean
@@ -140,7 +140,7 @@ def free_energy(
     """
     v = input_rows(visible)
     if out is None:
-        out = np.empty(len(v) if isinstance(v, np.ndarray) else 0, _dtype(model, v))
+        out = np.empty(len(v) if isinstance(v, np.ndarray) else 0, _dtype(v))
     _core.mean_covariance_evaluate(model, v, None, None, out, None)
     return out
 
@@ -151,7 +151,7 @@ def free_energy_gradient(
     """Return dF / dv of each row; arguments as in `free_energy`, out of shape (rows, D)."""
     v = input_rows(visible)
     if out is None:
-        out = np.empty(v.shape if isinstance(v, np.ndarray) else (0, 0), _dtype(model, v))
+        out = np.empty(v.shape if isinstance(v, np.ndarray) else (0, 0), _dtype(v))
     _core.mean_covariance_evaluate(model, v, None, None, None, out)
     return out
 
@@ -167,7 +167,7 @@ def parameter_gradient(model: MeanCovarianceModel, visible: FloatArray) -> MeanC
     """
     v = input_rows(visible)
     d, f, k, m = model.shape
-    dtype = _dtype(model, v)
+    dtype = _dtype(v)
     gradient = MeanCovarianceArrays(
         np.empty((d, f), dtype),
         np.empty((f, k), dtype) if model.pooled else None,
@@ -207,7 +207,7 @@ def leapfrog(
         H at both ends.
     """
     rows = len(visible) if isinstance(visible, np.ndarray) else 0
-    before = np.empty(rows, _dtype(model, visible))
+    before = np.empty(rows, _dtype(visible))
     after = np.empty_like(before)
     _core.leapfrog(model, visible, momentum, leapfrog_steps, step_size, before, after)
     return before, after
@@ -248,7 +248,7 @@ def hybrid_monte_carlo(
         F of the last states.
     """
     rows = len(visible) if isinstance(visible, np.ndarray) else 0
-    acceptance = np.empty(rows, _dtype(model, visible))
+    acceptance = np.empty(rows, _dtype(visible))
     energy = np.empty_like(acceptance)
     _core.hybrid_monte_carlo(
         model,
