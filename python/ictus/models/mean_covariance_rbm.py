@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ictus.models.estimator_state import estimator_state, restored_estimator
 from ictus.models.hybrid_divergence import HybridDivergenceTrainer
 from ictus.models.mean_covariance import MeanCovarianceMachine, topographic_pooling
 from ictus.train import GapStopping
@@ -39,12 +39,15 @@ class MeanCovarianceRBM(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     learning_rate, learning_rate_decay, momentum, l1, l2, persistent, leapfrog_steps, \
 target_acceptance, pooling_epoch
         See :class:`ictus.models.HybridDivergenceTrainer`.
-    batch_size, max_epochs : int
+    batch_size : int
+        Examples in a minibatch, and number of persistent chains.
+    n_iter : int
+        Passes over the data in ``fit``.
     early_stopping : bool
         Hold out ``validation_fraction`` of the data; end when an example of the training set is
-        more probable than a held-out one by ``max_gap`` nats for ``patience`` epochs.
+        more probable than a held-out one by ``gap_limit`` nats for ``patience`` epochs.
     validation_fraction : float in (0, 1)
-    max_gap : float
+    gap_limit : float
     patience : int
     dtype : {"auto", "float32", "float64"}
         "auto": that of X.
@@ -63,20 +66,18 @@ target_acceptance, pooling_epoch
     step_size_ : float
         Of the leapfrog, as adapted.
     history_ : ictus.train.History
-    n_iter_ : int
-        Epochs trained.
     n_features_in_ : int
     feature_names_in_ : array of str
 
     Examples
     --------
     >>> X = np.random.default_rng(0).standard_normal((500, 20))
-    >>> model = MeanCovarianceRBM(16, 8, max_epochs=2, random_state=0).fit(X)
+    >>> model = MeanCovarianceRBM(16, 8, n_iter=2, random_state=0).fit(X)
     >>> model.transform(X).shape
     (500, 24)
     """
 
-    _kept: ClassVar[tuple[str, ...]] = ("n_iter_", "step_size_")
+    _fitted: ClassVar[tuple[str, ...]] = ("step_size_",)
 
     def __init__(
         self,
@@ -95,10 +96,10 @@ target_acceptance, pooling_epoch
         leapfrog_steps: int = 20,
         target_acceptance: float = 0.9,
         batch_size: int = 128,
-        max_epochs: int = 50,
+        n_iter: int = 50,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        max_gap: float = 1.0,
+        gap_limit: float = 1.0,
         patience: int = 5,
         dtype: str = "auto",
         random_state: Any = None,
@@ -119,10 +120,10 @@ target_acceptance, pooling_epoch
         self.leapfrog_steps = leapfrog_steps
         self.target_acceptance = target_acceptance
         self.batch_size = batch_size
-        self.max_epochs = max_epochs
+        self.n_iter = n_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.max_gap = max_gap
+        self.gap_limit = gap_limit
         self.patience = patience
         self.dtype = dtype
         self.random_state = random_state
@@ -176,10 +177,10 @@ target_acceptance, pooling_epoch
             leapfrog_steps=self.leapfrog_steps,
             target_acceptance=self.target_acceptance,
             batch_size=self.batch_size,
-            epochs=self.max_epochs,
+            epochs=self.n_iter,
             seed=seed,
             early_stopping=(
-                GapStopping(self.max_gap, self.patience) if self.early_stopping else None
+                GapStopping(self.gap_limit, self.patience) if self.early_stopping else None
             ),
             progress=self.progress,
             checkpoint=self.checkpoint,
@@ -237,7 +238,7 @@ target_acceptance, pooling_epoch
 
     def _note(self, history: Any) -> None:
         self.history_ = history
-        self.n_iter_, self.step_size_ = self._trainer.epoch, self._trainer.step_size
+        self.step_size_ = self._trainer.step_size
 
     # --- use -------------------------------------------------------------------------------------
 
@@ -270,12 +271,12 @@ target_acceptance, pooling_epoch
         check_is_fitted(self, "machine_")
         return self.machine_.reconstruct(self._check(X))
 
-    def denoise(self, X: Any, *, noise: float = 0.5) -> Array:
+    def denoise(self, X: Any, *, noise: float = 0.5, steps: int = 30) -> Array:
         """Return probable clean examples given ones to which noise of that deviation was added."""
         check_is_fitted(self, "machine_")
-        return self.machine_.denoise(self._check(X), noise=noise)
+        return self.machine_.denoise(self._check(X), noise=noise, steps=steps)
 
-    def complete(self, X: Any, known: Any = None) -> Array:
+    def complete(self, X: Any, known: Any = None, *, steps: int = 30) -> Array:
         """Return X with its unknown features replaced by probable ones given the known ones.
 
         Parameters
@@ -283,6 +284,7 @@ target_acceptance, pooling_epoch
         X : array-like, shape (n_samples, n_features)
         known : array of bool, shape (n_samples, n_features) or (n_features,), optional
             Where not given, what is NaN in X is not known.
+        steps : int
         """
         check_is_fitted(self, "machine_")
         X = validate_data(
@@ -292,7 +294,7 @@ target_acceptance, pooling_epoch
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan" if known is None else True,
         )
-        return self.machine_.complete(X, known)
+        return self.machine_.complete(X, known, steps)
 
     def sample(self, n_samples: int = 1, trajectories: int = 200) -> Array:
         """Return examples that the model makes up, by hybrid Monte Carlo."""
@@ -324,39 +326,14 @@ target_acceptance, pooling_epoch
     def __ictus_getstate__(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return plain data and tensors for a model file."""
         check_is_fitted(self, "machine_")
-        parameters = self.get_params(deep=False)
-        if not isinstance(parameters["random_state"], int | type(None)):
-            parameters["random_state"] = None
-        if parameters["checkpoint"] is not None:
-            parameters["checkpoint"] = str(parameters["checkpoint"])
-        names = getattr(self, "feature_names_in_", None)
-        config = {
-            "parameters": {name: _plain(value) for name, value in parameters.items()},
-            "fitted": {name: _plain(getattr(self, name)) for name in self._kept},
-            "n_features_in": int(self.n_features_in_),
-            "feature_names_in": None if names is None else [str(n) for n in names],
-            "machine": self.machine_.config(),
-        }
+        config = estimator_state(self, self._fitted) | {"machine": self.machine_.config()}
         return config, {"parameters": self.machine_.parameters}
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:
         """Make the fitted estimator from what a model file holds."""
-        known = set(inspect.signature(cls.__init__).parameters) - {"self"}
-        unknown = set(config["parameters"]) - known
-        if unknown:
-            raise ValueError(f"unknown parameter {sorted(unknown)[0]!r}")
-        model = cls(**config["parameters"])
+        model = restored_estimator(cls, config, cls._fitted)
         model.machine_ = MeanCovarianceMachine.from_config(config["machine"], tensors["parameters"])
-        model.n_features_in_ = int(config["n_features_in"])
         if model.n_features_in_ != model.machine_.visible_units:
             raise ValueError("n_features_in differs from the machine's visible units")
-        if config["feature_names_in"] is not None:
-            model.feature_names_in_ = np.array(config["feature_names_in"], dtype=object)
-        for name in cls._kept:
-            setattr(model, name, config["fitted"][name])
         return model
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
