@@ -135,8 +135,8 @@ class TemperedChains {
   void pack_weights() {
     const std::int64_t visible = m_.visible, hidden = m_.hidden;
     parallel_ranges(hidden, 16, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t j = begin; j < end; ++j) {
-        for (std::int64_t i = 0; i < visible; ++i) {
+      for (std::int64_t i = 0; i < visible; ++i) {
+        for (std::int64_t j = begin; j < end; ++j) {
           transposed_[j * visible + i] = m_.weights[i * hidden + j];
         }
       }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from ictus.models import RBM, partition
+from ictus.models import RBM, ConditionalMachine, partition
 from ictus.models.partition import log_likelihood, log_partition
 from tests.models.enumeration import binary_states, energies, visible_states
 
@@ -107,6 +107,10 @@ def test_what_cannot_be_enumerated_is_refused():
         log_partition(RBM(4, 3, visible_type="gaussian", hidden_type="gaussian"))
     with pytest.raises(ValueError, match="hidden_type must be bernoulli or gaussian, got rectif"):
         log_partition(RBM(4, 3, hidden_type="rectified"))
+    with pytest.raises(ValueError, match="log_partition: rbm must not be conditional"):
+        log_partition(ConditionalMachine(4, 3, 2))
+    with pytest.raises(ValueError, match="log_likelihood: rbm must not be conditional"):
+        log_likelihood(ConditionalMachine(4, 3, 2), np.zeros((1, 4)))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ictus.models.annealing import annealed_importance_sampling
     from ictus.models.bernoulli_rbm import BernoulliRBM
     from ictus.models.conditional_machine import ConditionalMachine
     from ictus.models.conditional_rbm import ConditionalRBM
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from ictus.models.mean_covariance import MeanCovarianceMachine
     from ictus.models.mean_covariance_rbm import MeanCovarianceRBM
     from ictus.models.mlp import MLPClassifier, MLPRegressor
+    from ictus.models.partition import log_likelihood, log_partition
     from ictus.models.rbm import RBM
     from ictus.models.sequence import SequenceClassifier, SequenceLabeler, SequenceRegressor
     from ictus.models.sequence_generator import SequenceGenerator
     from ictus.models.softmax_rbm import SoftmaxRBM
+    from ictus.models.tempered_divergence import TemperedTrainer
+    from ictus.models.tempering import ParallelTempering
     from ictus.models.windows import Windows
 
 # Where each name lives.
@@ -36,13 +40,18 @@ _LAZY = {
     "MLPRegressor": "mlp",
     "MeanCovarianceMachine": "mean_covariance",
     "MeanCovarianceRBM": "mean_covariance_rbm",
+    "ParallelTempering": "tempering",
     "RBM": "rbm",
     "SequenceClassifier": "sequence",
     "SequenceGenerator": "sequence_generator",
     "SequenceLabeler": "sequence",
     "SequenceRegressor": "sequence",
     "SoftmaxRBM": "softmax_rbm",
+    "TemperedTrainer": "tempered_divergence",
     "Windows": "windows",
+    "annealed_importance_sampling": "annealing",
+    "log_likelihood": "partition",
+    "log_partition": "partition",
 }
 
 __all__ = [
@@ -57,12 +66,17 @@ __all__ = [
     "MLPRegressor",
     "MeanCovarianceMachine",
     "MeanCovarianceRBM",
+    "ParallelTempering",
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceLabeler",
     "SequenceRegressor",
     "SoftmaxRBM",
+    "TemperedTrainer",
     "Windows",
+    "annealed_importance_sampling",
+    "log_likelihood",
+    "log_partition",
 ]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ictus.kernels.rbm import visible_layer
 from ictus.kernels.reduction import log_sum_exp
 from ictus.kernels.tempering import anneal
+from ictus.models.conditional_machine import ConditionalMachine
 from ictus.models.rbm import RBM
 
 Array = NDArray[Any]
@@ -138,7 +139,11 @@ def inverse_temperature_ladder(given: int | ArrayLike, function: str) -> Array:
 
 
 def check_units(rbm: RBM, function: str) -> None:
-    """Refuse rectified hidden units, which have no joint distribution."""
+    """Refuse rectified units, which have no joint distribution, and conditional machines."""
+    if isinstance(rbm, ConditionalMachine):
+        raise ValueError(
+            f"{function}: rbm must not be conditional: each context has a partition function"
+        )
     if rbm.hidden_type == "rectified":
         raise ValueError(f"{function}: hidden_type must be bernoulli or gaussian, got rectified")
 
@@ -175,8 +180,8 @@ def annealed_importance_sampling(
     Raises
     ------
     ValueError
-        Rectified hidden units, too few chains, a ladder that does not rise from 0 to 1, base rates
-        of another shape or outside [0, 1].
+        Rectified hidden units, a conditional machine, too few chains, a ladder that does not rise
+        from 0 to 1, base rates of another shape or outside [0, 1].
 
     Notes
     -----

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ictus.kernels import gemm, log_sum_exp, row_sums
 from ictus.kernels.rbm import free_energy, rbm_model
-from ictus.models.annealing import annealed_importance_sampling
+from ictus.models.annealing import annealed_importance_sampling, check_units
 from ictus.models.rbm import RBM
 
 Array = NDArray[Any]
@@ -40,10 +40,10 @@ def log_partition(rbm: RBM) -> float:
     Raises
     ------
     ValueError
-        Rectified hidden units, which have no joint distribution; more states on both sides.
+        Rectified hidden units, which have no joint distribution; a conditional machine; more states
+        on both sides.
     """
-    if rbm.hidden_type == "rectified":
-        raise ValueError("log_partition: hidden_type must be bernoulli or gaussian, got rectified")
+    check_units(rbm, "log_partition")
     visible, hidden = _state_bits(rbm)
     if min(hidden, visible) > MOST_BITS:
         raise ValueError(
@@ -180,6 +180,7 @@ def log_likelihood(
     """
     if method not in ("auto", "exact", "ais"):
         raise ValueError(f"log_likelihood: method must be auto, exact or ais, got {method!r}")
+    check_units(rbm, "log_likelihood")
     v = rbm.check_visible(data)
     if len(v) == 0:
         raise ValueError("log_likelihood: data must have at least one row, got none")
