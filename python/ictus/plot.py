@@ -226,6 +226,52 @@ def confusion_matrix(y_true: Array, y_predicted: Array, classes: Sequence[Any]) 
     return figure
 
 
+def free_energy_gap(history: dict[str, list[float]]) -> Figure:
+    """Draw how much more probable a machine finds its training examples than held-out ones.
+
+    The difference of the mean free energies, in nats an example: where it grows, the machine
+    overfits (Hinton 2010, section 6).
+
+    Parameters
+    ----------
+    history : History or dict of lists
+        Uses "free_energy_gap", which training with validation examples notes.
+
+    Raises
+    ------
+    ValueError
+        The history has no such numbers.
+    """
+    if not history.get("free_energy_gap"):
+        raise ValueError("the history has no free_energy_gap: train with validation examples")
+    gap = {"held out less training": history["free_energy_gap"]}
+    return curves(gap, title="Free-energy gap", y="free energy (nats an example)")
+
+
+def update_histograms(weights: Array, update: Array) -> Figure:
+    """Draw the weights of a machine, and beside them the last update.
+
+    Updates of about a thousandth of the weights show a learning rate that is right (Hinton 2010,
+    section 7); the title gives the ratio of the mean sizes.
+
+    Parameters
+    ----------
+    weights, update : array, shape (visible units, hidden units)
+        For example ``trainer.rbm.weights`` and ``trainer.weight_update``.
+    """
+    figure = _figure(7.2, 3.0)
+    sizes = [float(np.abs(np.asarray(each, np.float64)).mean()) for each in (weights, update)]
+    ratio = sizes[1] / max(sizes[0], 1e-300)
+    titles = ("Weights", f"Last update: {ratio:.1e} of the weights' size")
+    for number, (values, title) in enumerate(zip((weights, update), titles, strict=True)):
+        axes = figure.add_subplot(1, 2, number + 1)
+        axes.hist(np.asarray(values).ravel(), bins=80, color=(TRAINING, VALIDATION)[number])
+        axes.set_yscale("log")
+        _tidy(axes, title, "weight" if number == 0 else "change", "")
+        axes.set_ylabel("number" if number == 0 else "")
+    return figure
+
+
 def weight_histograms(matrices: Sequence[Array]) -> Figure:
     """Draw the distribution of the weights of each layer."""
     figure = _figure(3.2 * max(len(matrices), 1), 2.8)

@@ -167,6 +167,22 @@ OTHER = [
     ("evaluate model x.npy", "x.npy has no targets"),
     ("evaluate model wide.npz", "wide.npz has 7 features, the model takes 3"),
     ("evaluate model words.npz", "classes that the model knows, such as 0, got a"),
+    ("train good.npz --model rbm", r"x must be in \[0, 1\] for bernoulli visible units, got"),
+    ("train good.npz --model rbm --dropout 0.5", "--dropout is for networks, not for a rbm"),
+    ("train good.npz --model rbm --hidden 5 6", "--hidden must be one number for a rbm, got 2"),
+    ("train good.npz --model softmax-rbm", "X must hold integer codes from 0 on, got"),
+    ("train good.npz --model gaussian-rbm --test wide.npz", "wide.npz must have 3 features like"),
+    ("train few.npz --model gaussian-rbm", "at least 10 examples are needed"),
+    ("train good.npz --model svm --output m", "--model must be one of network, rbm, .* got svm"),
+    ("train good.npz --model rbm --gibbs-steps 0", "argument --gibbs-steps: must be a positive"),
+    ("train good.npz --model rbm --output none/m", "--output must name a file in a folder"),
+    ("transform model x.npy --output none/f.npy", "--output must name a file in a folder"),
+    ("transform model x.npy --output f.txt", "--output must end in .npz, .npy, .csv, got f.txt"),
+    ("transform model wide.npz --output f.npy", "wide.npz has 7 features, the model takes 3"),
+    ("transform none x.npy --output f.npy", "none: No such file or directory"),
+    ("sample model", "model holds a MLPClassifier, which has no samples"),
+    ("sample model --count 0", "argument --count: must be a positive integer"),
+    ("sample none", "none: No such file or directory"),
     ("info none", "none: No such file or directory"),
     ("info x.npy", "x.npy is not a usable model file"),
 ]
@@ -175,7 +191,7 @@ OTHER = [
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(f"train {rest} --quiet", message) for rest, message in TRAINING] + OTHER,
-    ids=lambda value: value if value.startswith(("train", "pred", "eval", "info")) else "",
+    ids=lambda value: value if value.startswith(("tra", "pred", "eval", "info", "sam")) else "",
 )
 def test_mistakes_are_one_line(folder, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(folder)
@@ -203,7 +219,10 @@ def test_wrong_commands(capsys, arguments):
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["", "train", "predict", "evaluate", "info", "bench"])
+COMMANDS = ["", "train", "predict", "evaluate", "transform", "sample", "info", "bench"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_a_terminal(monkeypatch, capsys, command):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stopped:

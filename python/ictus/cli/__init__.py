@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|info|bench``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|info|bench``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ictus.cli import bench, evaluate, info, predict, train
+from ictus.cli import bench, evaluate, info, predict, sample, train, transform
 from ictus.cli.arguments import Parser
 
-COMMANDS = (train, predict, evaluate, info, bench)
+COMMANDS = (train, predict, evaluate, transform, sample, info, bench)
 
 EPILOG = """\
 examples:
@@ -18,6 +18,9 @@ examples:
   ictus train songs.npz --hidden 200 200 --model genre.ictus
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
+  ictus train digits --model rbm --plot rbm.png --output rbm.ictus
+  ictus sample rbm.ictus --plot fantasies.png
+  ictus transform rbm.ictus digits --output features.npz
   ictus info
 """
 

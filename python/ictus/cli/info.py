@@ -52,14 +52,16 @@ def describe_installation() -> dict[str, Any]:
 def _sentences(facts: dict[str, Any]) -> list[str]:
     """A model file for people: one fact a line, without what only a program wants."""
     config = facts["config"]
-    network = config.get("network", config)
-    layers = [str(network["input_size"]), *map(_layer, network["layers"])]
-    lines = {
-        "kind": facts["kind"],
-        "network": " > ".join(layers),
-        "loss": network["loss"].replace("_", " "),
-        "numbers": f"{sum(map(math.prod, facts['tensors'].values()))} of {network['dtype']}",
-    }
+    model = config.get("network", config.get("machine", config))
+    lines = {"kind": facts["kind"]}
+    if "layers" in model:
+        layers = [str(model["input_size"]), *map(_layer, model["layers"])]
+        lines |= {"network": " > ".join(layers), "loss": model["loss"].replace("_", " ")}
+    else:
+        aside = ("dtype", "seed")
+        lines |= {k.replace("_", " "): str(v) for k, v in model.items() if k not in aside}
+    numbers = sum(map(math.prod, facts["tensors"].values()))
+    lines["numbers"] = f"{numbers} of {model['dtype']}"
     classes = config.get("fitted", {}).get("classes_")
     if classes is not None:
         lines["classes"] = textwrap.shorten(", ".join(map(str, classes)), 60, placeholder=" ...")

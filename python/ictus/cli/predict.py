@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ictus.cli import arguments as allowed
 from ictus.cli.data import load_table
+from ictus.cli.output import as_csv, write_table
 
 
 def add_parser(subparsers: Any) -> None:
@@ -72,17 +70,11 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("only classifiers have probabilities")
     result = model.predict_proba(x) if options.probabilities else model.predict(x)
     if options.output and options.output.endswith(".npy"):
-        buffer = io.BytesIO()
-        np.save(buffer, result, allow_pickle=False)
-        write_atomically(options.output, buffer.getvalue())
+        write_table(options.output, result)
     elif options.json:
         print(json.dumps({"predictions": result.tolist()}))
+    elif options.output:
+        write_atomically(options.output, as_csv(result).encode())
     else:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows(result if result.ndim == 2 else result[:, None])
-        if options.output:
-            write_atomically(Path(options.output), text.getvalue().encode())
-        else:
-            sys.stdout.write(text.getvalue())
+        sys.stdout.write(as_csv(result))
     return 0

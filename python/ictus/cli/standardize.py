@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.models import RBM
 from ictus.nn import Network
 
 Array = NDArray[Any]
@@ -52,3 +53,22 @@ def fold_into(network: Network, features: Scaling, targets: Scaling | None) -> N
         weights, bias = dense[-1]
         weights[...] = weights * targets.deviation
         bias[...] = bias * targets.deviation + targets.mean
+
+
+def fold_into_machine(rbm: RBM, features: Scaling) -> RBM:
+    """Return a machine of the raw numbers that is one of the standardised ones, up to scale.
+
+    With v the raw numbers, m and s their mean and deviation: W and the visible bias are multiplied
+    by s, the variance by s^2, m is added to the visible bias, and W m / s is taken from the hidden
+    one, so that the inputs of hidden and visible units stay as they were.
+    """
+    variance = np.ones(rbm.visible_units) if rbm.variance is None else rbm.variance
+    raw = RBM.from_config(rbm.config() | {"learn_variance": True})
+    raw.draw_count = rbm.draw_count
+    deviation = features.deviation
+    raw.weights[...] = rbm.weights * deviation[:, None]
+    raw.visible_bias[...] = rbm.visible_bias * deviation + features.mean
+    assert raw.log_variance is not None
+    raw.log_variance[...] = np.log(variance * np.square(deviation))
+    raw.hidden_bias[...] = rbm.hidden_bias - (features.mean / (deviation * variance)) @ rbm.weights
+    return raw

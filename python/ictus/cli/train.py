@@ -1,4 +1,4 @@
-"""``ictus train``: a dense network on the user's arrays, or on digits."""
+"""``ictus train``: a dense network or a Boltzmann machine on the user's arrays, or on digits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
+from ictus.cli import train_machine
 from ictus.cli.data import Table, load_table
 from ictus.cli.standardize import Scaling, fold_into
+from ictus.cli.train_machine import MACHINES
 from ictus.cli.train_options import EPILOG, add_options
 
 
@@ -21,8 +23,9 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "train",
-        help="train a network and write a model file",
-        description="Trains a dense network, measures it on other data, and writes a model file.",
+        help="train a network or a Boltzmann machine and write a model file",
+        description="Trains a dense network or a restricted Boltzmann machine, measures it on\n"
+        "other data, and writes a model file.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,6 +50,7 @@ def _with_defaults(options: argparse.Namespace, table: Table) -> None:
         "input_dropout": 0.0,
         "learning_rate_decay": 1.0,
         "optimizer": "adam",
+        "momentum": 0.9,
     }
     if digits:
         defaults |= {"dropout": 0.5, "input_dropout": 0.2, "learning_rate_decay": 0.9}
@@ -141,17 +145,33 @@ def _make_model(options: argparse.Namespace, classification: bool) -> Any:
     )
 
 
+def check_outputs(options: argparse.Namespace) -> str:
+    """Settle what is trained and where it goes; raise where a file could not be written."""
+    kind, option = options.model, "--output"
+    if kind != "network" and kind not in MACHINES:
+        if options.output is not None:
+            known = ", ".join(("network", *MACHINES))
+            raise ValueError(f"--model must be one of {known} beside --output, got {kind}")
+        kind, options.output, option = "network", options.model, "--model"
+    options.output = options.output or "model.ictus"
+    allowed.check_output(options.output, option)
+    for name in ("plot", "checkpoint"):
+        allowed.check_output(getattr(options, name), f"--{name}")
+    if options.plot:
+        from ictus import plot
+
+        plot.check_format(options.plot)
+    return str(kind)
+
+
 def run(options: argparse.Namespace) -> int:
     """Train, write the model file, and report the test error."""
     from ictus.cli.measure import measure
     from ictus.io.model_file import save
 
-    for option in ("model", "plot", "checkpoint"):
-        allowed.check_output(getattr(options, option), f"--{option}")
-    if options.plot:
-        from ictus import plot
-
-        plot.check_format(options.plot)
+    kind = check_outputs(options)
+    if kind in MACHINES:
+        return train_machine.run(options, kind)
     table = load_table(options.data, options.targets)
     _with_defaults(options, table)
     classification = _is_classification(options.task, table.y)
@@ -173,14 +193,14 @@ def run(options: argparse.Namespace) -> int:
         "training_loss": model.loss_,
         "stopped": model.history_.stopped,
         **measure(model, x_test, y_test, prefix="test_"),
-        "model": options.model,
+        "model": options.output,
     }
     card = {
         "training_data": table.name,
         "provenance": f"ictus train {options.data}",
         "metrics": {k: v for k, v in result.items() if k.startswith("test_")},
     }
-    save(options.model, model, card)
+    save(options.output, model, card)
     if options.plot:
         _plot(options.plot, model, table, x_test, y_test, classification)
         result["plot"] = options.plot

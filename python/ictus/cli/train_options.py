@@ -15,6 +15,7 @@ examples:
   ictus train digits --plot digits.png
   ictus train genres.npz --hidden 300 300 --dropout 0.5 --model genres.ictus
   ictus train tempo.csv --task regression --early-stopping
+  ictus train digits --model rbm --hidden 500 --plot rbm.png --output rbm.ictus
 """
 
 
@@ -25,7 +26,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--targets", metavar="FILE", help="file of the targets, where DATA has none")
     add("--test", metavar="FILE", help="test data; if not given, a fifth of DATA is held out")
     add("--test-targets", metavar="FILE", help="file of the test data's targets")
-    add("--model", metavar="FILE", default="model.ictus", help="to write; default: model.ictus")
+    add(
+        "--model",
+        metavar="KIND",
+        default="network",
+        help="network (default), rbm, gaussian-rbm or softmax-rbm; any other word is taken as the "
+        "model file to write",
+    )
+    add("--output", metavar="FILE", help="model file to write; default: model.ictus")
     add("--plot", metavar="FILE", help="picture of the learning curve to write (.png, .pdf, .svg)")
     add("--json", action="store_true", help="print the result as JSON")
     add(
@@ -42,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     _network_options(parser.add_argument_group("network"))
     _training_options(parser.add_argument_group("training"))
+    _machine_options(parser.add_argument_group("Boltzmann machines"))
 
 
 def _network_options(group: Any) -> None:
@@ -51,7 +60,7 @@ def _network_options(group: Any) -> None:
         type=allowed.positive_integer,
         nargs="+",
         metavar="N",
-        help="units of each hidden layer; default: 100",
+        help="units of each hidden layer; default: 100; of a machine 200",
     )
     add(
         "--activation",
@@ -70,15 +79,15 @@ def _training_options(group: Any) -> None:
         "--learning-rate",
         type=allowed.positive,
         metavar="R",
-        help="default: 0.001; for sgd, 0.1",
+        help="default: 0.001; for sgd 0.1; for rbm and softmax-rbm 0.05",
     )
     add("--learning-rate-decay", type=allowed.positive, metavar="F", help="factor for each epoch")
     add(
         "--momentum",
         type=allowed.probability,
-        default=0.9,
         metavar="M",
-        help="of sgd and rmsprop; default: 0.9",
+        help="of sgd, rmsprop and machines; default: 0.9; with persistent chains 0, with others "
+        "0.5, then 0.9",
     )
     add(
         "--batch-size",
@@ -87,7 +96,7 @@ def _training_options(group: Any) -> None:
         metavar="N",
         help="examples in a minibatch; default: 100",
     )
-    add("--epochs", type=allowed.count, metavar="N", help="passes over the data; default: 100")
+    add("--epochs", type=allowed.count, metavar="N", help="default: 100; of machines 20")
     add("--max-norm", type=allowed.positive, metavar="L", help="bound of a unit's weight vector")
     add("--l1", type=allowed.not_negative, default=0.0, metavar="C", help="penalty on |weight|")
     add("--l2", type=allowed.not_negative, default=0.0, metavar="C", help="penalty on weight^2 / 2")
@@ -109,3 +118,48 @@ def _training_options(group: Any) -> None:
     add("--threads", type=allowed.thread_count, metavar="N", help="default: all processors")
     add("--checkpoint", metavar="FILE", help="written each epoch; gone on from if it exists")
     add("--quiet", action="store_true", help="no progress bar")
+
+
+def _machine_options(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "--gibbs-steps",
+        type=allowed.positive_integer,
+        default=1,
+        metavar="K",
+        help="steps of the chain for each update (CD-k); default: 1",
+    )
+    add(
+        "--persistent",
+        action=argparse.BooleanOptionalAction,
+        help="chains go on from update to update (PCD) instead of starting at the data (CD); "
+        "default: unless it is a gaussian-rbm",
+    )
+    add(
+        "--hidden-type",
+        choices=["bernoulli", "rectified", "gaussian"],
+        default="bernoulli",
+        help="of the hidden units; default: bernoulli",
+    )
+    add(
+        "--sparsity-target",
+        type=allowed.probability,
+        default=0.1,
+        metavar="P",
+        help="mean activity of a hidden unit; default: 0.1",
+    )
+    add(
+        "--sparsity-cost",
+        type=allowed.not_negative,
+        default=0.0,
+        metavar="C",
+        help="how strongly activities are drawn to the target; default: 0",
+    )
+    add("--learn-variance", action="store_true", help="of the visible units of a gaussian-rbm")
+    add(
+        "--categories",
+        type=allowed.positive_integer,
+        metavar="N",
+        help="of each feature of a softmax-rbm; default: the largest code + 1",
+    )
+    add("--all-columns", action="store_true", help="the last column of a .csv file is a feature")

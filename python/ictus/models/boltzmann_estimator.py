@@ -262,6 +262,11 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def intercept_visible_(self) -> Array:
         return self.rbm_.visible_bias
 
+    @property
+    def weight_update_(self) -> Array:
+        """The last update of the weights, (n visible units, n_components), after training."""
+        return self._trainer.weight_update
+
     def _use(self, X: Any, *, missing: bool = False) -> Any:
         """Return X checked for use with the fitted machine, as visible states."""
         check_is_fitted(self, "rbm_")

@@ -176,6 +176,11 @@ class DivergenceTrainer(TrainingLoop):
         self._rate = self._momentum = 0.0
         self._sample: tuple[Array, ...] = ()
 
+    @property
+    def weight_update(self) -> Array:
+        """The last update of the weights, shape (visible_units, hidden_units)."""
+        return self.rbm.views(self.velocity)["weights"]
+
     # --- training --------------------------------------------------------------------------------
 
     def fit(
@@ -304,7 +309,7 @@ class DivergenceTrainer(TrainingLoop):
         rbm = self.rbm
         visible = self._sample[0]
         error = float(np.square(visible - rbm.reconstruct(*self._sample)).mean(dtype=np.float64))
-        update = np.abs(rbm.views(self.velocity)["weights"]).mean(dtype=np.float64)
+        update = np.abs(self.weight_update).mean(dtype=np.float64)
         measured = {
             "reconstruction_error": error,
             "update_ratio": float(update / np.abs(rbm.weights).mean(dtype=np.float64)),

@@ -1,0 +1,96 @@
+"""``ictus sample``: what a Boltzmann machine dreams, as numbers or pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from ictus.cli import arguments as allowed
+from ictus.cli.output import as_csv, check_ending, write_table
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "sample",
+        help="draw samples from a Boltzmann machine",
+        description="Runs Gibbs chains from the visible biases and prints where they are, one "
+        "sample a line, or writes them to a file or a picture.",
+    )
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="model file written by ictus train --model rbm")
+    add("--count", type=allowed.positive_integer, default=20, metavar="N", help="default: 20")
+    add(
+        "--steps",
+        type=allowed.positive_integer,
+        default=1000,
+        metavar="N",
+        help="Gibbs steps of each chain: the more, the less the start counts; default: 1000",
+    )
+    add("--means", action="store_true", help="means of the last step instead of its draws")
+    add("--output", metavar="FILE", help=".npz, .npy or .csv file to write")
+    add("--plot", metavar="FILE", help="picture to write, of models of images")
+    add(
+        "--image-shape",
+        type=allowed.positive_integer,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the picture; default: square",
+    )
+    add("--seed", type=allowed.seed, metavar="N", help="default: goes on from training")
+    add("--json", action="store_true", help="print as JSON")
+    add("--threads", type=allowed.thread_count, metavar="N", help="default: all processors")
+
+
+def _image_shape(options: argparse.Namespace, features: int) -> tuple[int, int]:
+    if options.image_shape is not None:
+        height, width = options.image_shape
+    else:
+        height = width = math.isqrt(features)
+    if height * width != features:
+        raise ValueError(
+            f"--image-shape must name the height and width of {features} features, "
+            f"got {height} x {width}"
+        )
+    return height, width
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw, then print or write."""
+    from ictus import plot
+    from ictus.io.model_file import load
+    from ictus.models.boltzmann_estimator import BoltzmannEstimator
+    from ictus.models.conditional_rbm import ConditionalRBM
+
+    for name in ("output", "plot"):
+        allowed.check_output(getattr(options, name), f"--{name}")
+    check_ending(options.output)
+    if options.plot:
+        plot.check_format(options.plot)
+    model = load(options.model)
+    if not isinstance(model, BoltzmannEstimator) or isinstance(model, ConditionalRBM):
+        raise ValueError(f"{options.model} holds a {type(model).__name__}, which has no samples")
+    shape = _image_shape(options, model.n_features_in_) if options.plot else (0, 0)
+    if options.seed is not None:
+        model.rbm_.seed = options.seed
+    samples = model.sample(options.count, steps=options.steps, mean=options.means)
+    if options.plot:
+        means = np.asarray(samples, np.float64)
+        title = f"After {options.steps} Gibbs steps"
+        plot.image_rows({"samples": means}, shape, title=title).savefig(options.plot, dpi=150)
+    if options.output:
+        write_table(options.output, samples)
+    if options.json:
+        print(json.dumps({"samples": samples.tolist()}))
+    elif options.output or options.plot:
+        files = ", ".join(name for name in (options.output, options.plot) if name)
+        print(f"{options.count} samples written to {files}")
+    else:
+        sys.stdout.write(as_csv(samples))
+    return 0
