@@ -102,9 +102,7 @@ def test_categories(folder, capsys):
     options = ["--model", "softmax-rbm", "--hidden", 16, "--batch-size", 20, "--output", "m"]
     options += ["--epochs", 100, "--learning-rate", 0.2, "--learning-rate-decay", 0.97]
     train = ["train", "codes.csv", "--all-columns", *options]
-    result = json.loads(
-        run(capsys, *train, "--json")
-    )
+    result = json.loads(run(capsys, *train, "--json"))
     assert result["test_reconstruction_error"] < 0.3  # a third of the features is free
     assert result["test_error_of_a_constant"] > 0.6
     rows = [line.split(",") for line in run(capsys, "sample", "m", "--count", 200).splitlines()]
