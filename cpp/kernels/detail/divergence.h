@@ -271,52 +271,64 @@ class Divergence {
                          positive_scale, ratio, p.hidden_gradient);
   }
 
-  // The difference of the statistics v^T h, and the step of the weights, tile by tile.
+  // The difference of the statistics v^T h, and the step of the weights, tile by tile. Each phase's
+  // product skips the zeros of its visible states where that pays.
   void weights() {
     const std::int64_t visible = a.model.visible, hidden = a.model.hidden;
-    const bool sparse = mostly_zero(a.data, a.data_row_stride, a.rows, visible, hidden) &&
-                        mostly_zero(p.visible_states, visible, p.samples, visible, hidden);
-    if (sparse) {
-      const SparseProduct<T> product = {SparseRows<T>::in(p.lists, visible, a.rows + p.samples),
-                                        p.hidden_means,
+    const Stacked<T> phases = {a.data,           a.data_row_stride, a.rows,         positive_scale,
+                               p.visible_states, visible,           -negative_scale};
+    const bool data = mostly_zero(a.data, a.data_row_stride, a.rows, visible, hidden);
+    const bool chain = mostly_zero(p.visible_states, visible, p.samples, visible, hidden);
+    if (!data) {
+      transposed_product(positive_scale, a.data, a.data_row_stride, visible, p.hidden_means, hidden,
+                         hidden, a.rows, T(0), p.gradient);
+    }
+    if (!chain) {
+      transposed_product(-negative_scale, p.visible_states, visible, visible, chain_means(), hidden,
+                         hidden, p.samples, data ? T(0) : T(1), p.gradient);
+    }
+    if (data || chain) {
+      Stacked<T> sparse = phases;
+      if (!data) sparse.first_rows = 0;
+      const std::int64_t inner = (data ? a.rows : 0) + (chain ? p.samples : 0);
+      const bool kept = !data || !chain || a.log_variance != nullptr;
+      const SparseProduct<T> product = {SparseRows<T>::in(p.lists, visible, inner),
+                                        data ? p.hidden_means : chain_means(),
                                         hidden,
                                         1,
-                                        T(0),
-                                        p.gradient,
+                                        data && chain ? T(0) : T(1),
+                                        kept ? p.gradient : nullptr,
                                         hidden,
                                         hidden};
-      compress_columns<T>({a.data, a.data_row_stride, a.rows, positive_scale, p.visible_states,
-                           visible, -negative_scale},
-                          product.a);
+      compress_columns<T>(sparse, product.a);
       multiply_sparse(product, [&](std::int64_t row, std::int64_t rows, std::int64_t column,
-                                   std::int64_t columns) {
-        for (std::int64_t i = row; i < row + rows; ++i) step_weights(i, column, columns);
+                                   std::int64_t columns, T* gradient, std::int64_t stride) {
+        for (std::int64_t i = 0; i < rows; ++i) {
+          step_weights(row + i, column, columns, gradient + i * stride);
+        }
       });
       return;
     }
-    transposed_product(positive_scale, a.data, a.data_row_stride, visible, p.hidden_means, hidden,
-                       hidden, a.rows, T(0), p.gradient);
-    transposed_product(-negative_scale, p.visible_states, visible, visible, chain_means(), hidden,
-                       hidden, p.samples, T(1), p.gradient);
     parallel_ranges(visible, 1 + kElementsPerChunk / hidden, [&](auto begin, auto end) {
-      for (std::int64_t i = begin; i < end; ++i) step_weights(i, 0, hidden);
+      for (std::int64_t i = begin; i < end; ++i)
+        step_weights(i, 0, hidden, p.gradient + i * hidden);
     });
   }
 
-  void step_weights(std::int64_t row, std::int64_t column, std::int64_t columns) {
+  // Columns [column, column + columns) of a row of the weights; `gradient` is theirs.
+  void step_weights(std::int64_t row, std::int64_t column, std::int64_t columns, T* gradient) {
     const T scale = a.model.variance == nullptr ? T(1) : T(1) / a.model.variance[row];
     const std::int64_t at = row * a.model.hidden + column;
     for_vectors<T>(0, columns, [&](std::int64_t j, auto access) {
-      const Vector<T> gradient = access.read(p.gradient + at + j) * scale;
+      const Vector<T> g = access.read(gradient + j) * scale;
       if (a.fast_weights != nullptr) {
         T* const fast = a.fast_weights + at + j;
-        access.write(fast, a.fast_decay * access.read(fast) + a.fast_rate * gradient);
+        access.write(fast, a.fast_decay * access.read(fast) + a.fast_rate * g);
       }
       if (a.log_variance != nullptr) {  // its gradient needs the weights before their step
-        T* const kept = p.gradient + at + j;
-        access.write(kept, access.read(kept) * access.read(a.weights + at + j));
+        access.write(gradient + j, access.read(gradient + j) * access.read(a.weights + at + j));
       }
-      step_vector(a.rule, a.rule.weight_rate, true, gradient, a.weights + at + j,
+      step_vector(a.rule, a.rule.weight_rate, true, g, a.weights + at + j,
                   a.weights_velocity + at + j, access);
     });
   }

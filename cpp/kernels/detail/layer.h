@@ -29,7 +29,8 @@ inline const GemmKernels<double>& gemm_kernels<double>() {
 
 // Rows that one product takes, so that its workspace has a bound.
 constexpr std::int64_t kRowsAtOnce = 1024;
-// Products below this size are too short to look for zeros.
+// Products below this size are too short to look for zeros. (At this size and a share of 0.2 skipping
+// them takes 0.55 to 0.9 of the dense product's time.)
 constexpr std::int64_t kSparseProducts = 500000;
 
 template <class T>
@@ -41,12 +42,11 @@ constexpr std::int64_t aligned_bytes(std::int64_t elements) {
 template <class T>
 bool mostly_zero(const T* a, std::int64_t row_stride, std::int64_t rows, std::int64_t inner,
                  std::int64_t columns) {
-  constexpr std::int64_t kLookedAt = 128;
+  constexpr std::int64_t kLookedAt = 32;
   if (rows * inner * columns < kSparseProducts || rows <= 4 || columns <= 4) return false;
   const std::int64_t looked = rows < kLookedAt ? rows : kLookedAt;
   const auto elements = static_cast<double>(looked * inner);
-  return static_cast<double>(count_nonzero(a, row_stride, looked, inner)) <
-         kSparseLimit * elements;
+  return static_cast<double>(count_nonzero(a, row_stride, looked, inner)) < kSparseLimit * elements;
 }
 
 // A layer seen from the other one: input(i, j) = sum over p of given(i, p) weights(p, j) + bias(j).
@@ -68,12 +68,13 @@ Side<T> hidden_side(const RbmModel<T>& m) {
 }
 template <class T>
 Side<T> visible_side(const RbmModel<T>& m) {
-  return {m.visible_units, m.hidden, m.visible,      m.group, m.weights,
-          1,               m.hidden, m.visible_bias, nullptr, m.variance};
+  return {m.visible_units, m.hidden,       m.visible, m.group,   m.weights, 1,
+          m.hidden,        m.visible_bias, nullptr,   m.variance};
 }
 
 template <class T>
-std::int64_t layer_workspace(std::int64_t rows, std::int64_t visible, std::int64_t hidden) noexcept {
+std::int64_t layer_workspace(std::int64_t rows, std::int64_t visible,
+                             std::int64_t hidden) noexcept {
   rows = rows < kRowsAtOnce ? rows : kRowsAtOnce;
   const std::int64_t up = SparseRows<T>::bytes(rows, visible) + aligned_bytes<T>(rows * visible);
   const std::int64_t down = SparseRows<T>::bytes(rows, hidden);
@@ -100,8 +101,7 @@ void product(const LayerArguments<T>& a, const Side<T>& side, const T* given,
              std::int64_t given_row_stride, T* out, const Epilogue<T>& epilogue, void* lists) {
   const T beta = a.row_bias == nullptr ? T(0) : T(1);
   if (a.row_bias != nullptr) {
-    __builtin_memcpy(out, a.row_bias,
-                     static_cast<std::size_t>(a.rows * side.columns) * sizeof(T));
+    __builtin_memcpy(out, a.row_bias, static_cast<std::size_t>(a.rows * side.columns) * sizeof(T));
   }
   if (mostly_zero(given, given_row_stride, a.rows, side.inner, side.columns)) {
     const SparseProduct<T> sparse = {SparseRows<T>::in(lists, a.rows, side.inner),
@@ -114,9 +114,9 @@ void product(const LayerArguments<T>& a, const Side<T>& side, const T* given,
                                      side.columns};
     compress_rows(given, given_row_stride, sparse.a);
     multiply_sparse(sparse, [&](std::int64_t row, std::int64_t rows, std::int64_t column,
-                                std::int64_t columns) {
-      apply_epilogue(epilogue, out + row * side.columns + column, side.columns, row, column,
-                     static_cast<int>(rows), static_cast<int>(columns));
+                                std::int64_t columns, T* c, std::int64_t stride) {
+      apply_epilogue(epilogue, c, stride, row, column, static_cast<int>(rows),
+                     static_cast<int>(columns));
     });
     return;
   }

@@ -234,6 +234,33 @@ inline std::uint32_t nonzero_lanes(Vector<T> v) {
 }
 #endif
 
+// Writes the lanes of v that are not zero one after the other to `value`, and their numbers,
+// counted from `first`, to `place`; returns how many they are. May write a whole vector of values
+// and as many places.
+template <class T>
+inline int store_nonzero_lanes(Vector<T> v, int first, std::uint8_t* place, T* value) {
+  int count = 0;
+  for (std::uint32_t bits = nonzero_lanes<T>(v); bits != 0; bits &= bits - 1) {
+    const int lane = __builtin_ctz(bits);
+    place[count] = static_cast<std::uint8_t>(first + lane);
+    value[count++] = v[lane];
+  }
+  return count;
+}
+#if ICTUS_VECTOR_BYTES == 64
+template <>
+inline int store_nonzero_lanes<float>(Vector<float> v, int first, std::uint8_t* place,
+                                      float* value) {
+  const std::uint32_t bits = nonzero_lanes<float>(v);
+  const auto mask = static_cast<__mmask16>(bits);
+  store(value, (Vector<float>)_mm512_maskz_compress_ps(mask, (__m512)v));
+  const __m512i lanes = (__m512i)(lane_numbers<std::int32_t>() + first);
+  const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(mask, lanes));
+  std::memcpy(place, &bytes, sizeof bytes);
+  return __builtin_popcount(bits);
+}
+#endif
+
 // The 64-bit products of the even 32-bit lanes (0, 2, 4, ...) of a and b.
 inline Vector<std::uint64_t> multiply_even(Vector<std::uint32_t> a, Vector<std::uint32_t> b) {
 #if ICTUS_VECTOR_BYTES == 64

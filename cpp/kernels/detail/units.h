@@ -88,7 +88,8 @@ inline T scalar_uniform(std::uint64_t seed, std::uint64_t stream, std::int64_t r
   const philox::Block block = philox::rows(static_cast<std::uint32_t>(column),
                                            static_cast<std::uint32_t>(row >> 2), stream, seed);
   const std::uint32_t word = block.word[row & 3];
-  return sizeof(T) == 4 ? static_cast<T>(word >> 8) * T(0x1p-24) : static_cast<T>(word) * T(0x1p-32);
+  return sizeof(T) == 4 ? static_cast<T>(word >> 8) * T(0x1p-24)
+                        : static_cast<T>(word) * T(0x1p-32);
 }
 
 // One group of a row: probabilities, and a state drawn by inverting their sum at u.
@@ -129,9 +130,8 @@ void softmax_units(const UnitsPass<T>& p) {
       const T scale = p.inverse_temperature == nullptr ? T(1) : p.inverse_temperature[i];
       for (std::int64_t g = 0; g * p.group < p.columns; ++g) {
         const std::int64_t at = i * p.columns + g * p.group;
-        const T u = p.sample == nullptr
-                        ? T(0)
-                        : scalar_uniform<T>(p.seed, p.stream, i + p.first_row, g);
+        const T u =
+            p.sample == nullptr ? T(0) : scalar_uniform<T>(p.seed, p.stream, i + p.first_row, g);
         softmax_group<T>(p.input + at, p.group, scale, p.mean == nullptr ? nullptr : p.mean + at,
                          p.sample == nullptr ? nullptr : p.sample + at, u);
       }
