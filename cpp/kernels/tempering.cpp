@@ -54,10 +54,10 @@ void update_inputs(const SideInputs<T>& side, const T* states, std::int64_t rows
                                       side.columns};
     compress_rows(factor, side.inner, product.a);
     multiply_sparse(product, [&](std::int64_t row, std::int64_t count, std::int64_t column,
-                                 std::int64_t columns) {
+                                 std::int64_t columns, T* input, std::int64_t stride) {
       if (moved) return;
-      apply_epilogue(epilogue, side.input + row * side.columns + column, side.columns, row, column,
-                     static_cast<int>(count), static_cast<int>(columns));
+      apply_epilogue(epilogue, input, stride, row, column, static_cast<int>(count),
+                     static_cast<int>(columns));
     });
   } else {
     GemmArguments<T> g = {};

@@ -29,8 +29,8 @@ inline const GemmKernels<double>& gemm_kernels<double>() {
 
 // Rows that one product takes, so that its workspace has a bound.
 constexpr std::int64_t kRowsAtOnce = 1024;
-// Products below this size are too short to look for zeros. (At this size and a share of 0.2 skipping
-// them takes 0.55 to 0.9 of the dense product's time.)
+// Products below this size are too short to look for zeros. (At this size and a share of 0.2
+// skipping them takes 0.55 to 0.9 of the dense product's time.)
 constexpr std::int64_t kSparseProducts = 500000;
 
 template <class T>
