@@ -112,7 +112,7 @@ def test_means_are_of_one_peer_and_one_thread_count():
 
 def test_workloads_are_found_by_their_files():
     found = program.workloads()
-    assert {"dense", "gemm", "mean_covariance", "recurrent", "startup"} <= set(found)
+    assert {"boltzmann", "dense", "gemm", "mean_covariance", "recurrent", "startup"} <= set(found)
     assert not program.MACHINERY & set(found)
 
 
