@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ settings.load_profile("ictus")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with Ctrl-C ignored; the tests of it need it as in a terminal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(ExecutedCounts(), "executed counts")
 
 

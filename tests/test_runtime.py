@@ -109,7 +109,7 @@ stop = threading.Event()
 def loop():
     while not stop.is_set():
         check()
-threads = [threading.Thread(target=loop) for _ in range(2)]
+threads = [threading.Thread(target=loop, daemon=True) for _ in range(2)]
 for t in threads: t.start()
 for _ in range(20):
     child = os.fork()

@@ -134,25 +134,6 @@ def test_checkpoint_goes_on_to_the_same_bits(digits, tmp_path):
     np.testing.assert_array_equal(whole.predict_proba(X), parts.predict_proba(X))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"hidden_units": (0,)}, "units must be a positive integer, got 0"),
-        ({"activation": "relo"}, "activation must be one of"),
-        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
-        ({"optimizer": "adagrad"}, "optimizer must be one of adam, rmsprop, sgd, got 'adagrad'"),
-        ({"learning_rate": -1.0}, "learning_rate must be positive, got -1.0"),
-        ({"batch_size": 0}, "batch_size must be a positive integer, got 0"),
-        ({"max_epochs": -1}, "epochs must be a non-negative integer, got -1"),
-        ({"early_stopping": True, "validation_fraction": 1.5}, r"validation_fraction must be in"),
-        ({"patience": 0}, "patience must be positive, got 0"),
-    ],
-)
-def test_bad_parameters(digits, options, message):
-    with pytest.raises(ValueError, match=message):
-        MLPClassifier(**options).fit(*digits)
-
-
 def test_unknown_parameter():
     with pytest.raises(TypeError, match="hiden_units"):
         MLPClassifier(hiden_units=(3,))

@@ -13,12 +13,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ictus.models._parameters import DENSE, check_parameters, is_integer
 from ictus.models.estimator_state import estimator_state, restored_estimator
 from ictus.nn import Dense, Dropout, Layer, Network
 from ictus.optim import Optimizer, make_optimizer
 from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer
 
 Array = NDArray[Any]
+
+_TRAINED = ("n_iter_", "loss_")  # what every fitted model notes of its training
 
 DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.1}
 
@@ -101,9 +104,6 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return [*layers, Dense(outputs, initialization=rule)]
 
     def _make_optimizer(self) -> Optimizer:
-        if self.optimizer not in DEFAULT_LEARNING_RATES:
-            known = ", ".join(DEFAULT_LEARNING_RATES)
-            raise ValueError(f"optimizer must be one of {known}, got {self.optimizer!r}")
         rate = self.learning_rate
         options: dict[str, Any] = {
             "learning_rate": DEFAULT_LEARNING_RATES[self.optimizer] if rate is None else rate,
@@ -118,14 +118,18 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _start(self, X: Array, outputs: int, loss: str) -> None:
         """Make network and trainer anew."""
+        check_parameters(self, DENSE)
         features = X.shape[1]
         dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.network_ = Network(features, self._layers(outputs), loss, dtype=dtype, seed=seed)
+        self._trainer = self._make_trainer(seed)
+
+    def _make_trainer(self, seed: int) -> Trainer:
         optimizer = self._make_optimizer()
         rate = optimizer.learning_rate
         decays = self.learning_rate_decay != 1.0
-        self._trainer = Trainer(
+        return Trainer(
             self.network_,
             optimizer,
             batch_size=self.batch_size,
@@ -146,10 +150,8 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.early_stopping:
             from sklearn.model_selection import train_test_split
 
-            if not 0 < self.validation_fraction < 1:
-                raise ValueError(
-                    f"validation_fraction must be in (0, 1), got {self.validation_fraction!r}"
-                )
+            if len(X) < 2:
+                raise ValueError(f"early_stopping needs at least 2 samples, got {len(X)}")
             rows = np.arange(len(X))
             training, held_out = train_test_split(
                 rows,
@@ -214,7 +216,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         dense = [i for i, each in enumerate(self.network_.layers) if isinstance(each, Dense)]
         hidden = dense[:-1]
-        if not -len(hidden) <= layer < len(hidden):
+        if not is_integer(layer) or not -len(hidden) <= layer < len(hidden):
             raise ValueError(
                 f"layer must be in {-len(hidden)} .. {len(hidden) - 1} for {len(hidden)} hidden "
                 f"layers, got {layer!r}"
@@ -244,16 +246,24 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def __ictus_getstate__(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return plain data and tensors for a model file."""
         check_is_fitted(self, "network_")
-        config = estimator_state(self, self._fitted)
-        config["parameters"]["hidden_units"] = [int(n) for n in np.atleast_1d(self.hidden_units)]
+        config = estimator_state(self, (*self._fitted, *_TRAINED))
+        parameters = config["parameters"]
+        parameters["hidden_units"] = [int(n) for n in np.atleast_1d(self.hidden_units)]
+        parameters["dtype"] = self.dtype if self.dtype == "auto" else np.dtype(self.dtype).name
+        parameters["checkpoint"] = None
         config["network"] = self.network_.config()
         return config, {"parameters": self.network_.parameters}
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:
         """Make the fitted estimator from what a model file holds."""
-        model = restored_estimator(cls, config, cls._fitted)
+        model = restored_estimator(cls, config, (*cls._fitted, *_TRAINED))
+        model.checkpoint = None  # a file that comes from elsewhere names no place to write
         model.network_ = Network.from_config(config["network"], tensors["parameters"])
         if model.n_features_in_ != model.network_.input_size:
             raise ValueError("n_features_in differs from the network's input")
+        # partial_fit goes on from the weights, with the optimiser's state anew.
+        check_parameters(model, DENSE)
+        model._trainer = model._make_trainer(model.network_.seed)
+        model._trainer.epoch = int(model.n_iter_)
         return model

@@ -116,6 +116,12 @@ class MLPClassifier(ClassifierMixin, DenseEstimator):  # type: ignore[misc]
     def _check(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Array]:
         X, y = self._check_data(X, y, reset=reset)
         check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y must hold classes, shape (n_samples,), or 0 and 1 for each of several labels, "
+                f"shape (n_samples, n_labels); got {kind} of shape {y.shape}"
+            )
         if y.ndim == 2 and y.shape[1] == 1:
             from sklearn.utils import column_or_1d
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from ictus import _core
@@ -22,9 +23,9 @@ class Dropout(Layer):
     kind = "dropout"
 
     def __init__(self, rate: float) -> None:
-        if not 0.0 <= rate < 1.0:
+        if not isinstance(rate, Real) or not 0.0 <= rate < 1.0:
             raise ValueError(f"Dropout: rate must be in [0, 1), got {rate!r}")
-        self.rate = float(rate)
+        self.rate: float = float(rate)
 
     def connect(self, input_size: int) -> int:
         self.input_size = self.output_size = input_size

@@ -38,11 +38,11 @@ class Adam(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.beta1 = check_range(self, "beta1", beta1, 0 <= beta1 < 1, "in [0, 1)")
-        self.beta2 = check_range(self, "beta2", beta2, 0 <= beta2 < 1, "in [0, 1)")
-        self.epsilon = check_range(self, "epsilon", epsilon, epsilon > 0, "positive")
+        self.beta1 = check_range(self, "beta1", beta1, lambda x: 0 <= x < 1, "in [0, 1)")
+        self.beta2 = check_range(self, "beta2", beta2, lambda x: 0 <= x < 1, "in [0, 1)")
+        self.epsilon = check_range(self, "epsilon", epsilon, lambda x: x > 0, "positive")
         self.decoupled_decay = check_range(
-            self, "decoupled_decay", decoupled_decay, decoupled_decay >= 0, "not negative"
+            self, "decoupled_decay", decoupled_decay, lambda x: x >= 0, "not negative"
         )
 
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:

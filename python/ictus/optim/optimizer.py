@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,9 +19,11 @@ Array = NDArray[Any]
 OPTIMIZERS: dict[str, type[Optimizer]] = {}
 
 
-def check_range(owner: object, name: str, value: float, condition: bool, expected: str) -> float:
-    """Return value as a float; ValueError where the condition does not hold."""
-    if not condition:
+def check_range(
+    owner: object, name: str, value: float, allowed: Callable[[float], bool], expected: str
+) -> float:
+    """Return value as a float; ValueError where it is no finite number or is not allowed."""
+    if not isinstance(value, Real) or not math.isfinite(value) or not allowed(float(value)):
         raise ValueError(f"{type(owner).__name__}: {name} must be {expected}, got {value!r}")
     return float(value)
 
@@ -60,10 +64,10 @@ class Optimizer(ABC):
         clip_value: float | None = None,
     ) -> None:
         self.learning_rate = check_range(
-            self, "learning_rate", learning_rate, learning_rate > 0, "positive"
+            self, "learning_rate", learning_rate, lambda x: x > 0, "positive"
         )
-        self.l1 = check_range(self, "l1", l1, l1 >= 0, "not negative")
-        self.l2 = check_range(self, "l2", l2, l2 >= 0, "not negative")
+        self.l1 = check_range(self, "l1", l1, lambda x: x >= 0, "not negative")
+        self.l2 = check_range(self, "l2", l2, lambda x: x >= 0, "not negative")
         self.max_norm = self._limit("max_norm", max_norm)
         self.clip_norm = self._limit("clip_norm", clip_norm)
         self.clip_value = self._limit("clip_value", clip_value)
@@ -73,7 +77,9 @@ class Optimizer(ABC):
         self._matrices: list[Array] = []
 
     def _limit(self, name: str, value: float | None) -> float | None:
-        return None if value is None else check_range(self, name, value, value > 0, "positive")
+        return (
+            None if value is None else check_range(self, name, value, lambda x: x > 0, "positive")
+        )
 
     def prepare(self, parameters: Array, segments: Array, matrices: Sequence[Array]) -> None:
         """Make the state for a parameter vector; keep it if it is there already and fits.

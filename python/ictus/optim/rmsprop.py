@@ -36,9 +36,9 @@ class RMSprop(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.decay = check_range(self, "decay", decay, 0 <= decay < 1, "in [0, 1)")
-        self.momentum = check_range(self, "momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
-        self.epsilon = check_range(self, "epsilon", epsilon, epsilon > 0, "positive")
+        self.decay = check_range(self, "decay", decay, lambda x: 0 <= x < 1, "in [0, 1)")
+        self.momentum = check_range(self, "momentum", momentum, lambda x: 0 <= x < 1, "in [0, 1)")
+        self.epsilon = check_range(self, "epsilon", epsilon, lambda x: x > 0, "positive")
 
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:
         _core.rmsprop_update(

@@ -38,7 +38,7 @@ class SGD(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.momentum = check_range(self, "momentum", momentum, 0 <= momentum <= 1, "in [0, 1]")
+        self.momentum = check_range(self, "momentum", momentum, lambda x: 0 <= x <= 1, "in [0, 1]")
         self.nesterov = bool(nesterov)
         self.dampened = bool(dampened)
 
