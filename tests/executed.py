@@ -31,12 +31,16 @@ class ExecutedCounts:
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.deselected = True
 
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        if call.when != "call" or call.excinfo is not None:
-            return
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
         level = getattr(getattr(item, "callspec", None), "params", {}).get("each_level")
-        if level is not None:
-            self.counts[item.path.stem.removeprefix("test_"), level] += 1
+        if level is not None:  # travels with the report, also from the workers of pytest-xdist
+            item.user_properties.append(("each_level", level))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        level = dict(report.user_properties).get("each_level")
+        if report.when == "call" and report.passed and level is not None:
+            family = Path(report.nodeid.split("::")[0]).stem.removeprefix("test_")
+            self.counts[family, str(level)] += 1
 
     def gaps(self) -> list[str]:
         """What is missing, as sentences."""
@@ -49,7 +53,11 @@ class ExecutedCounts:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        whole = not self.deselected and session.config.args == session.config.getini("testpaths")
+        config = session.config
+        if hasattr(config, "workerinput"):
+            return  # one of several processes; the one that started them has all reports
+        selected = self.deselected or config.option.keyword or config.option.deselect
+        whole = not selected and config.args == config.getini("testpaths")
         if whole and exitstatus == pytest.ExitCode.OK and self.gaps():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -138,3 +138,13 @@ def test_a_model_file_names_no_place_to_write(tmp_path):
     save(tmp_path / "m", model)
     assert path.stat().st_size > 0
     assert load(tmp_path / "m").checkpoint is None
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path):
+    options = {"max_epochs": 2, "random_state": 0, "checkpoint": tmp_path / "c"}
+    first = MLPClassifier((5,), **options).fit(X, Y)
+    again = MLPClassifier((5,), **options).fit(X, Y)
+    np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
+    for x, y in ((X[:50], Y[:50]), (X + 1, Y), (X, 1 - Y)):
+        with pytest.raises(ValueError, match="belongs to another training: its data differ"):
+            MLPClassifier((5,), **options).fit(x, y)

@@ -36,7 +36,16 @@ def make_network(seed=1, dropout=0.2, dtype=np.float32):
     return Network(4, layers, seed=seed, dtype=dtype)
 
 
-def make_trainer(network=None, **options):
+# Each rule, with penalties, clipping and bounds spread over them.
+OPTIMIZERS = {
+    "sgd": lambda: SGD(0.1, momentum=0.5, l2=1e-3, max_norm=3.0),
+    "nesterov": lambda: SGD(0.1, momentum=0.5, nesterov=True, clip_norm=1.0),
+    "rmsprop": lambda: RMSprop(0.01, momentum=0.5, l1=1e-4),
+    "adam": lambda: Adam(0.01, clip_value=0.5),
+}
+
+
+def make_trainer(network=None, optimizer="sgd", **options):
     defaults = {
         "batch_size": 32,
         "epochs": 6,
@@ -46,7 +55,7 @@ def make_trainer(network=None, **options):
         "progress": False,
     }
     network = make_network() if network is None else network
-    return Trainer(network, SGD(0.1, 0.5, max_norm=3.0), **(defaults | options))
+    return Trainer(network, OPTIMIZERS[optimizer](), **(defaults | options))
 
 
 class TestLearning:
@@ -93,16 +102,19 @@ class TestLearning:
         for other in (np.load(tmp_path / "x.npy", mmap_mode="r"), x.astype(np.float64)):
             assert make_trainer(epochs=2).fit(other, y)["loss"] == expected["loss"]
 
-    @pytest.mark.usefixtures("keep_threads")
-    def test_same_bits_for_any_number_of_threads(self):
+    @pytest.mark.usefixtures("keep_threads", "each_level")
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_same_bits_for_any_number_of_threads(self, name):
         generator = np.random.default_rng(0)
         x = generator.standard_normal((300, 200)).astype(np.float32)
         y = generator.integers(0, 10, 300)
         results = []
         for threads in (1, 2, 3):
             ictus.set_num_threads(threads)
-            network = Network(200, [Dense(300, "relu", dropout=0.5), Dense(10)], seed=2)
-            Trainer(network, SGD(0.1, 0.9), batch_size=100, epochs=3, progress=False).fit(x, y)
+            layers = [Dropout(0.2), Dense(300, "relu", dropout=0.5), Dense(10)]
+            network = Network(200, layers, seed=2)
+            optimizer = OPTIMIZERS[name]()
+            Trainer(network, optimizer, batch_size=100, epochs=3, progress=False).fit(x, y)
             results.append(network.parameters.copy())
         np.testing.assert_array_equal(results[0], results[1])
         np.testing.assert_array_equal(results[0], results[2])
@@ -158,6 +170,17 @@ class TestStopping:
         with np.errstate(all="ignore"), pytest.raises(DivergenceError, match=message):
             trainer.fit(*blobs())
         np.testing.assert_array_equal(network.parameters, good)
+        # The optimiser's velocity was put back, too: a lower rate goes on from there.
+        trainer.optimizer.learning_rate = 0.1
+        assert trainer.fit(*blobs())["loss"][-1] < 1.0
+        assert np.isfinite(network.parameters).all()
+
+    def test_numbers_beyond_float32(self):
+        x, y = blobs()
+        with pytest.raises(ValueError, match="x must be finite in float32, row 3 is not"):
+            make_trainer().fit(np.where(np.arange(300)[:, None] == 3, 1e200, x.astype("f8")), y)
+        network = make_network(dtype=np.float64)
+        make_trainer(network).fit(x.astype(np.float64) * 1e100, y, epochs=0)
 
 
 def train_with_interruptions(path, points, **options):
@@ -192,6 +215,14 @@ def train_with_interruptions(path, points, **options):
 
 
 class TestResuming:
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_interrupted_at_every_minibatch(self, tmp_path, name):
+        options = {"optimizer": name, "momentum": None, "epochs": 3}
+        whole = train_with_interruptions(tmp_path / "whole", [], **options)
+        parts = train_with_interruptions(tmp_path / "parts", range(1, 30), **options)
+        np.testing.assert_array_equal(parts.network.parameters, whole.network.parameters)
+        assert parts.history["validation_loss"] == whole.history["validation_loss"]
+
     @pytest.mark.parametrize(
         "points", [[1], [7], [10], [20, 21, 39], [5, 15, 25, 35, 45, 55], [33, 60]]
     )
@@ -267,7 +298,7 @@ BAD_X[17, 2] = np.nan
         (lambda t: t.fit(X[:, :3], Y), r"x must have shape \(rows, 4\), got \(30, 3\)"),
         (lambda t: t.fit(X[0], Y), r"x must have shape \(rows, 4\), got \(4,\)"),
         (lambda t: t.fit(X[:0], Y[:0]), "x must have at least one row, got 0"),
-        (lambda t: t.fit(BAD_X, Y), "x must be finite, row 17 is not"),
+        (lambda t: t.fit(BAD_X, Y), "x must be finite in float32, row 17 is not"),
         (lambda t: t.fit(X, Y[:29]), r"y must have 30 rows like x, got shape \(29,\)"),
         (lambda t: t.fit(X, Y + 1), r"y must hold labels in \[0, 3\), got 3 in row 2"),
         (lambda t: t.fit(X, Y.astype(float)), "y must hold integer labels, got dtype float64"),

@@ -5,6 +5,7 @@ No mathematics: an estimator translates ``X, y`` and its parameters into a Netwo
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -162,6 +163,9 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             validation = (X[held_out], y[held_out])
             X, y = X[training], y[training]
             sample_weight = None if sample_weight is None else sample_weight[training]
+        if self.checkpoint is not None:
+            # In a grid search, say, the checkpoint of one fold must not serve another.
+            self._trainer.data_digest = _digest(X, y, sample_weight)
         self._trainer.resume()
         self.history_ = self._trainer.fit(X, y, weights=sample_weight, validation=validation)
         self.n_iter_ = self._trainer.epoch
@@ -267,3 +271,12 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model._trainer = model._make_trainer(model.network_.seed)
         model._trainer.epoch = int(model.n_iter_)
         return model
+
+
+def _digest(*arrays: Array | None) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is not None:
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

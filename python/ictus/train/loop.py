@@ -50,6 +50,8 @@ class TrainingLoop:
     epoch, batch : int
         Where training stands: complete epochs, and minibatches of the current one.
     history : History
+    data_digest : str or None
+        Names the data, where the caller wants a checkpoint of other data to be refused.
     """
 
     #: What the model is called in messages and checkpoints.
@@ -87,6 +89,7 @@ class TrainingLoop:
         self.epoch = 0
         self.batch = 0
         self.history = History()
+        self.data_digest: str | None = None
         self._loss_sum = 0.0
         self._seconds = 0.0
 
@@ -122,7 +125,8 @@ class TrainingLoop:
     def _identity(self) -> dict[str, Any]:
         """Return what a checkpoint must have in common with this training."""
         config = self._model.config()
-        return {self.kind: config, "batch_size": self.batch_size, "seed": self.seed}
+        identity = {self.kind: config, "batch_size": self.batch_size, "seed": self.seed}
+        return identity if self.data_digest is None else identity | {"data": self.data_digest}
 
     def _tensors(self) -> dict[str, Array]:
         return {"parameters": self._model.parameters}

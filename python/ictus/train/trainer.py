@@ -175,6 +175,10 @@ class Trainer(TrainingLoop):
             return -measured["validation_score"]
         return measured["validation_loss"]
 
+    def _training_state(self) -> list[Array]:
+        # A velocity that is not finite would spoil the next attempt, too.
+        return [self.network.parameters, *self.optimizer.state.values()]
+
     def _tensors(self) -> dict[str, Array]:
         state = self.optimizer.state.items()
         return super()._tensors() | {f"optimizer.{name}": vector for name, vector in state}
@@ -207,11 +211,12 @@ class Trainer(TrainingLoop):
         if len(x) == 0:
             raise ValueError(f"{what}x must have at least one row, got 0")
         for first in range(0, len(x), 4096):  # in parts: x may be a memory map
-            part = np.isfinite(x[first : first + 4096]).all(axis=1)
-            if not part.all():
-                raise ValueError(
-                    f"{what}x must be finite, row {first + int(np.argmin(part))} is not"
-                )
+            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+                part = np.asarray(x[first : first + 4096]).astype(self.network.dtype, copy=False)
+            finite = np.isfinite(part).all(axis=1)
+            if not finite.all():
+                row = first + int(np.argmin(finite))
+                raise ValueError(f"{what}x must be finite in {part.dtype}, row {row} is not")
         network = self.network
         targets = network.loss_function.check_targets(y, len(x), network.output_size, network.dtype)
         return x, targets
