@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 HELP = """\
 DATA is one of
-  digits         MNIST where ICTUS_DATA names a folder with mnist/*.idx files,
+  digits         MNIST where ICTUS_DATA names a folder that has it in mnist/,
                  else the 1,797 digits of scikit-learn
   mnist          MNIST
   a folder       with the four idx files of MNIST

@@ -53,26 +53,30 @@ def _sentences(facts: dict[str, Any]) -> list[str]:
     """A model file for people: one fact a line, without what only a program wants."""
     config = facts["config"]
     model = config.get("network", config.get("machine", config))
-    lines = {"kind": facts["kind"]}
-    if "layers" in model:
-        layers = [str(model["input_size"]), *map(_layer, model["layers"])]
-        lines |= {"network": " > ".join(layers), "loss": model["loss"].replace("_", " ")}
-    else:
-        aside = ("dtype", "seed")
-        lines |= {k.replace("_", " "): str(v) for k, v in model.items() if k not in aside}
-    numbers = sum(map(math.prod, facts["tensors"].values()))
-    lines["numbers"] = f"{numbers} of {model['dtype']}"
+    lines = {"kind": facts["kind"]} | _structure(model)
+    lines["numbers"] = f"{sum(map(math.prod, facts['tensors'].values()))} of {model['dtype']}"
     classes = config.get("fitted", {}).get("classes_")
     if classes is not None:
         lines["classes"] = textwrap.shorten(", ".join(map(str, classes)), 60, placeholder=" ...")
     for name, value in facts["card"].items():
         if isinstance(value, dict):
-            value = ", ".join(
-                f"{key.replace('_', ' ')} {_short(each)}" for key, each in value.items()
-            )
+            pairs = [f"{key.replace('_', ' ')} {_short(each)}" for key, each in value.items()]
+            value = ", ".join(pairs)
         lines[name.replace("_", " ")] = value
     width = max(map(len, lines))
     return [f"{name:<{width}}  {value}" for name, value in lines.items()]
+
+
+def _structure(config: dict[str, Any]) -> dict[str, str]:
+    """What a network is made of; of any other model, the plain entries of its configuration."""
+    if "layers" not in config:
+        aside = ("dtype", "seed")
+        return {k.replace("_", " "): str(v) for k, v in config.items() if k not in aside}
+    layers = [str(config["input_size"]), *map(_layer, config["layers"])]
+    return {
+        "network": " > ".join(layers),
+        "loss": config["loss"].replace("_", " "),
+    }
 
 
 def _short(value: Any) -> str:
@@ -97,7 +101,10 @@ def run(options: argparse.Namespace) -> int:
 
         facts = read_card(options.model)
         if not options.json:
-            print("\n".join(_sentences(facts)))
+            try:
+                print("\n".join(_sentences(facts)))
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"{options.model}: damaged model description: {error!r}") from None
             return 0
     else:
         facts = describe_installation()

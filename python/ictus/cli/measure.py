@@ -10,7 +10,7 @@ import numpy as np
 def measure(model: Any, x: Any, y: Any, prefix: str = "") -> dict[str, Any]:
     """Return errors of a classifier, or R^2 and RMS error of a regressor, on x and y."""
     y = np.asarray(y)
-    if hasattr(model, "classes_") and not model.multilabel_:
+    if hasattr(model, "classes_") and not getattr(model, "multilabel_", False):
         numbers, known = y.dtype.kind in "fiub", model.classes_.dtype.kind in "fiub"
         if numbers != known or not np.isin(y, model.classes_).any():
             raise ValueError(
