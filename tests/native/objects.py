@@ -26,10 +26,13 @@ def levels_cmake() -> str:
 
 
 def built(target: str, source: str) -> Path | None:
-    """The object of a build as released that is newer than its source and every header."""
-    sources = [ROOT / source, *(ROOT / "cpp").rglob("*.h")]
-    sources += [ROOT / "CMakeLists.txt", ROOT / "cmake" / "levels.cmake"]
-    newest = max(path.stat().st_mtime for path in sources)
+    """The object of a build as released that is newer than all it is made of, if there is one."""
+    command = [str(COMPILER), "-std=gnu++17", "-MM", "-MG", "-DICTUS_LEVEL=baseline"]
+    command += [f"-I{ROOT / 'cpp'}", f"-I{ROOT / 'cpp' / 'include'}", str(ROOT / source)]
+    rule = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    parts = [Path(word) for word in rule.replace("\\\n", " ").split()[1:]]
+    parts = [path for path in parts if path.is_absolute()]  # what -MG names is not of the sources
+    newest = max(path.stat().st_mtime for path in [*parts, ROOT / "cmake" / "levels.cmake"])
     for folder in [ROOT / "build" / "release", *sorted((ROOT / "build").glob("cp*"))]:
         path = folder / "CMakeFiles" / f"{target}.dir" / f"{source}.o"
         if path.is_file() and path.stat().st_mtime > newest:
