@@ -15,7 +15,7 @@ COMMANDS = (train, predict, evaluate, transform, sample, info, bench)
 EPILOG = """\
 examples:
   ictus train digits --plot digits.png
-  ictus train songs.npz --hidden 200 200 --model genre.ictus
+  ictus train songs.npz --hidden 200 200 --output genre.ictus
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus

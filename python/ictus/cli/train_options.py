@@ -13,7 +13,7 @@ EPILOG = f"""\
 
 examples:
   ictus train digits --plot digits.png
-  ictus train genres.npz --hidden 300 300 --dropout 0.5 --model genres.ictus
+  ictus train genres.npz --hidden 300 300 --dropout 0.5 --output genres.ictus
   ictus train tempo.csv --task regression --early-stopping
   ictus train digits --model rbm --hidden 500 --plot rbm.png --output rbm.ictus
 """
