@@ -286,20 +286,22 @@ def as_images(task: Task, states: Array) -> Array:
     return sheet.reshape(len(states), -1)
 
 
-def draw(task: Task, folder: Path) -> list[str]:
-    files = []
+def draw(task: Task, folder: Path) -> dict[str, str]:
+    """Write the pictures; return their files by title."""
+    files = {}
     is_digits = task.name == "digits"
     for what, rows in task.examples.items():
+        title = f"{task.name}: {what}"
         figure = plot.image_rows(
             {name: as_images(task, states) for name, states in rows.items()},
             (28, 28) if is_digits else (PITCHES, STEPS),
             columns=len(rows["given"]),
-            title=f"{task.name}: {what}",
+            title=title,
             upright=not is_digits,
         )
         file = f"rbm_completion_{task.name}_{what}.png".replace(" ", "_").replace("%", "percent")
         figure.savefig(folder / file, dpi=120)
-        files.append(file)
+        files[title] = file
     return files
 
 
@@ -309,7 +311,9 @@ def write_results(options: argparse.Namespace, tasks: list[Task]) -> None:
     recipe = ("epochs", "test_examples", "seed")
     flags = [f"--{name.replace('_', '-')} {getattr(options, name)}" for name in recipe]
     command = " ".join(["python examples/rbm_completion.py", *flags])
+    machine = ""
     if options.digits is not None:
+        machine = ", which takes the machine that examples/rbm_mnist.py has trained"
         command += f" --digits {options.digits.name}"
     page = [PAGE]
     for task in tasks:
@@ -319,8 +323,8 @@ def write_results(options: argparse.Namespace, tasks: list[Task]) -> None:
             f"| {what} | {before:.2f} | **{after:.2f}** |" for what, before, after in task.rows
         ]
         page.append("")
-        page += [f"![{file}]({file})\n" for file in draw(task, folder)]
-    page.append(f"Made by `{command}`.\n")
+        page += [f"![{title}]({file})\n" for title, file in draw(task, folder).items()]
+    page.append(f"Made by `{command}`" + machine + ".\n")
     (folder / "rbm_completion.md").write_text("\n".join(page))
     facts = {"command": command} | {
         task.name: [dict(zip(("corruption", "before", "after"), r, strict=True)) for r in task.rows]

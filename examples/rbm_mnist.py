@@ -161,11 +161,7 @@ def draw(folder: Path, rbm: RBM, trainer: DivergenceTrainer) -> None:
     plot.weight_images(
         rbm.weights, (28, 28), count=100, title="Weights of the first 100 hidden units"
     ).savefig(folder / "rbm_mnist_filters.png", dpi=120)
-    plot.curves(
-        {"free energy, validation less training": trainer.history["free_energy_gap"]},
-        title="By how much training images are more probable than unseen ones",
-        y="nats per image",
-    ).savefig(folder / "rbm_mnist.png", dpi=120)
+    plot.free_energy_gap(trainer.history).savefig(folder / "rbm_mnist.png", dpi=120)
 
 
 def write_results(

@@ -1,9 +1,11 @@
-"""Pictures of machines: what is drawn is what was given."""
+"""Pictures of machines: what is drawn is what was given; wrong shapes are refused."""
 
 import numpy as np
 import pytest
 
 from ictus import plot
+
+pytest.importorskip("matplotlib")
 
 
 def test_update_histograms_name_the_ratio():
@@ -21,3 +23,24 @@ def test_free_energy_gap():
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [0.1, 0.2, 0.4])
     with pytest.raises(ValueError, match="no free_energy_gap: train with validation examples"):
         plot.free_energy_gap({})
+
+
+def test_image_rows_lay_images_out_and_leave_the_unknown_blank():
+    given = np.linspace(0, 1, 5 * 6).reshape(5, 6)
+    known = given.copy()
+    known[:, :3] = np.nan
+    figure = plot.image_rows({"known": known[:2], "all": given}, (2, 3), columns=2, upright=True)
+    (axes,) = figure.axes
+    sheet = axes.images[0].get_array()
+    # Rows of 1 + 2 + 1 strips, each 2 high, and columns of 2 images, each 3 wide, with a line.
+    assert sheet.shape == (4 * 3 + 1, 2 * 4 + 1)
+    np.testing.assert_array_equal(sheet[1, 1:4], known[0, 3:])  # upright: the last row on top
+    assert sheet.mask[2, 1:4].all()
+    np.testing.assert_array_equal(sheet[4:6, 1:4], given[0].reshape(2, 3)[::-1])
+    assert sheet.mask[10:12, 5:8].all()  # five images fill two and a half strips
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["known", "all", "", ""]
+
+
+def test_image_rows_refuse_another_size():
+    with pytest.raises(ValueError, match=r"images must have 6 values, got \(2, 5\)"):
+        plot.image_rows({"": np.zeros((2, 5))}, (2, 3))
