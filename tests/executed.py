@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 
 import ictus
+from ictus import kernels
 
-FAMILIES = sorted(
-    p.stem.removeprefix("test_") for p in Path(__file__).parent.glob("kernels/test_*.py")
-)
-# Not families: one tests the stub of the module, the other the epilogue, which gemm contains.
-FAMILIES = [name for name in FAMILIES if name not in ("stub", "epilogue")]
+FAMILIES = sorted(p.stem for p in Path(kernels.__file__).parent.glob("[!_]*.py"))
+
+
+def family_of(test_file: str) -> str:
+    """The family that a file of tests is about: test_rbm.py and test_rbm_arguments.py are rbm's."""
+    stem = Path(test_file).stem.removeprefix("test_")
+    fitting = [name for name in FAMILIES if f"{stem}_".startswith(f"{name}_")]
+    return max(fitting, key=len, default="")
 
 
 class ExecutedCounts:
@@ -39,8 +43,7 @@ class ExecutedCounts:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         level = dict(report.user_properties).get("each_level")
         if report.when == "call" and report.passed and level is not None:
-            family = Path(report.nodeid.split("::")[0]).stem.removeprefix("test_")
-            self.counts[family, str(level)] += 1
+            self.counts[family_of(report.nodeid.split("::")[0]), str(level)] += 1
 
     def gaps(self) -> list[str]:
         """What is missing, as sentences."""
