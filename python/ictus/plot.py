@@ -122,7 +122,7 @@ def weight_images(
         top, left = unit // columns * (height + 1) + 1, unit % columns * (width + 1) + 1
         # Each unit in its own scale: the pattern counts, not its strength.
         sheet[top : top + height, left : left + width] = image / max(np.abs(image).max(), 1e-12)
-    figure = _figure(6.0, 6.0 * rows / columns + 0.7)
+    figure = _figure(6.9, 5.6 * rows / columns + 0.4)
     axes = figure.add_subplot()
     picture = axes.imshow(sheet, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
