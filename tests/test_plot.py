@@ -44,3 +44,10 @@ def test_image_rows_lay_images_out_and_leave_the_unknown_blank():
 def test_image_rows_refuse_another_size():
     with pytest.raises(ValueError, match=r"images must have 6 values, got \(2, 5\)"):
         plot.image_rows({"": np.zeros((2, 5))}, (2, 3))
+
+
+def test_curves_have_names():
+    figure = plot.curves({"gap": [1.0, 2.0, 1.5]}, y="nats")
+    (axes,) = figure.axes
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2, 3])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["gap"]

@@ -186,6 +186,19 @@ def image_rows(
     return figure
 
 
+def curves(
+    series: dict[str, list[float]], *, title: str = "", x: str = "epoch", y: str = ""
+) -> Figure:
+    """Draw named series over the epochs, or whatever else they are counted by."""
+    figure = _figure(6.4, 4.0)
+    axes = figure.add_subplot()
+    for (name, values), color in zip(series.items(), (TRAINING, VALIDATION, NEUTRAL), strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=color, label=name, linewidth=1.5)
+    _tidy(axes, title, x, y)
+    axes.legend(frameon=False)
+    return figure
+
+
 def confusion_matrix(y_true: Array, y_predicted: Array, classes: Sequence[Any]) -> Figure:
     """Draw how often examples of one class are taken for another (counts).
 
