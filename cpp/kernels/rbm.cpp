@@ -75,15 +75,16 @@ void free_energy(const FreeEnergyArguments<T>& a) noexcept {
     inputs.workspace = static_cast<char*>(a.workspace) +
                        aligned_bytes<T>((a.rows < kRowsAtOnce ? a.rows : kRowsAtOnce) * m.hidden);
     hidden_layer(inputs);
-    parallel_ranges(rows, 1 + kElementsPerChunk / (m.visible + m.hidden), [&](auto begin, auto end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const T beta =
-            a.inverse_temperature == nullptr ? T(1) : a.inverse_temperature[first + i];
-        a.out[first + i] = static_cast<T>(
-            static_cast<double>(beta) * visible_energy(m, visible + i * a.visible_row_stride) -
-            hidden_energy(m, input + i * m.hidden, beta));
-      }
-    });
+    parallel_ranges(
+        rows, 1 + kElementsPerChunk / (m.visible + m.hidden), [&](auto begin, auto end) {
+          for (std::int64_t i = begin; i < end; ++i) {
+            const T beta =
+                a.inverse_temperature == nullptr ? T(1) : a.inverse_temperature[first + i];
+            a.out[first + i] = static_cast<T>(
+                static_cast<double>(beta) * visible_energy(m, visible + i * a.visible_row_stride) -
+                hidden_energy(m, input + i * m.hidden, beta));
+          }
+        });
   }
 }
 
@@ -91,19 +92,13 @@ void free_energy(const FreeEnergyArguments<T>& a) noexcept {
 
 extern const RbmKernels<float> rbm_float;
 extern const RbmKernels<double> rbm_double;
-const RbmKernels<float> rbm_float = {hidden_layer<float>,
-                                     visible_layer<float>,
-                                     free_energy<float>,
-                                     contrastive_divergence<float>,
-                                     layer_workspace<float>,
-                                     free_energy_workspace<float>,
+const RbmKernels<float> rbm_float = {hidden_layer<float>,        visible_layer<float>,
+                                     free_energy<float>,         contrastive_divergence<float>,
+                                     layer_workspace<float>,     free_energy_workspace<float>,
                                      divergence_workspace<float>};
-const RbmKernels<double> rbm_double = {hidden_layer<double>,
-                                       visible_layer<double>,
-                                       free_energy<double>,
-                                       contrastive_divergence<double>,
-                                       layer_workspace<double>,
-                                       free_energy_workspace<double>,
+const RbmKernels<double> rbm_double = {hidden_layer<double>,        visible_layer<double>,
+                                       free_energy<double>,         contrastive_divergence<double>,
+                                       layer_workspace<double>,     free_energy_workspace<double>,
                                        divergence_workspace<double>};
 
 }  // namespace ictus::ICTUS_LEVEL

@@ -89,9 +89,9 @@ struct DivergenceArguments {
   // Persistent chains: hidden states, moved on by `steps`. nullptr: the chain starts at the data.
   T* particles;  // (particle_rows, hidden), C-contiguous
   std::int64_t particle_rows;
-  T negative_scale;            // of the sum over particles; 0: 1 / particle_rows
-  const T* visible_uniforms;   // (particle_rows, visible) and (particle_rows, hidden), for steps = 1
-  const T* hidden_uniforms;    // and particles; nullptr: Philox
+  T negative_scale;           // of the sum over particles; 0: 1 / particle_rows
+  const T* visible_uniforms;  // (particle_rows, visible) and (particle_rows, hidden), for steps = 1
+  const T* hidden_uniforms;   // and particles; nullptr: Philox
 
   // Fast weights (Tieleman & Hinton 2009): the chain sees weights + fast_weights. nullptr: none.
   T* fast_weights;

@@ -14,9 +14,9 @@ namespace {
 // `units` apart in `gates` and whole vectors apart in `sums`.
 template <class T>
 struct ForwardPlace {
-  T* sums;        // recurrent product; the cell may work there
-  T* gates;       // input product, bias included; overwritten by the gates where `memory` is given
-  T* memory;      // record, or nullptr
+  T* sums;    // recurrent product; the cell may work there
+  T* gates;   // input product, bias included; overwritten by the gates where `memory` is given
+  T* memory;  // record, or nullptr
   T* previous;
   T* y;
   T* output;
