@@ -7,6 +7,7 @@ are all calculated: above 100 % the zeros that were skipped were worth more than
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -19,6 +20,7 @@ SIZES = [(784, 500, 100), (784, 1024, 128)]
 PART = 60  # minibatches of a tenth of an epoch
 
 
+@functools.cache
 def images(kind: str, rows: int) -> np.ndarray:
     """MNIST, binary or grey, where ICTUS_DATA has it; else a fifth of the pixels are on."""
     folder = os.environ.get("ICTUS_DATA")
