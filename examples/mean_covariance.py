@@ -338,14 +338,15 @@ features nor the classifier (logistic regression) saw in training; one column a 
 |---|---|---|---|---|
 {rows}
 
-Ten recordings are few: the folds differ by more than the kinds of features do.
+Each band's mean over a recording is taken away, so the blocks themselves give a linear classifier
+little to go by. Six voices and five pieces of music are few: mind how the folds differ.
 
 ## Filters of photographs
 
-12 x 12 patches, whitened to {learned["components"]} components; 256 filters, with a covariance
-unit for each, or on a sheet where each unit pools 3 x 3 neighbours; 100 mean units. Pictures show
-what excites a unit. Share of the patch that the median unit's picture covers (the script has the
-measure; small is localised):
+12 x 12 patches, whitened to {learned["components"]} components; 256 filters, with a covariance unit
+for each, or on a sheet where each unit pools 3 x 3 neighbours; 100 mean units, which whitened data
+teach little. Pictures show what excites a unit. Share of the patch that the median unit's picture
+covers (the script has the measure; small is localised):
 
 | | covers |
 |---|---|
