@@ -4,6 +4,7 @@
 
 #include "bench/bench.h"
 #include "core/memory.h"
+#include "core/threads.h"
 #include "ictus/sequence.h"
 
 namespace ictus::bench {
@@ -59,7 +60,7 @@ struct RecurrentBench {
              extra.empty() ? nullptr : extra.data()}};
   }
   Sequences sequences() const {
-    return {count, count * length, lengths.data(), first_row.data(), order.data()};
+    return {count, count * length, lengths.data(), first_row.data(), order.data(), num_threads()};
   }
   RecurrentForward<T> forward(bool recorded) {
     RecurrentForward<T> a = {};

@@ -9,6 +9,7 @@
 #include "bindings/arguments.h"
 #include "bindings/model.h"
 #include "core/tables.h"
+#include "core/threads.h"
 #include "ictus/sequence.h"
 
 namespace ictus::bindings {
@@ -17,8 +18,12 @@ class SequenceLengths {
  public:
   explicit SequenceLengths(py::handle lengths);
   Sequences get() const {
-    return {static_cast<std::int64_t>(lengths_.size()), rows_, lengths_.data(), first_row_.data(),
-            order_.data()};
+    return {static_cast<std::int64_t>(lengths_.size()),
+            rows_,
+            lengths_.data(),
+            first_row_.data(),
+            order_.data(),
+            num_threads()};
   }
   const std::vector<std::int64_t>& lengths() const { return lengths_; }
   const std::vector<std::int64_t>& first_row() const { return first_row_; }

@@ -65,8 +65,11 @@ void fetch_left(const Block<T>& block, const T* panel, int rows, std::int64_t in
     for (std::int64_t p = block.inner * index / tiles; p < end; ++p) {
       fetch_run(panel + p * g.a_column_stride, rows);
     }
-  } else if (index < rows) {
-    fetch_run(panel + index * g.a_row_stride, block.inner);
+  } else {
+    const std::int64_t end = rows * (index + 1) / tiles;
+    for (std::int64_t i = rows * index / tiles; i < end; ++i) {
+      fetch_run(panel + i * g.a_row_stride, block.inner);
+    }
   }
 }
 
@@ -130,12 +133,14 @@ void multiply_rows(const Block<T>& block, std::int64_t panel_rows, std::int64_t 
   for (std::int64_t row = begin; row < end; row += panel_rows) {
     const int rows = static_cast<int>(smaller(end - row, panel_rows));
     const T* const a = g.a + row * g.a_row_stride + block.first * g.a_column_stride;
-    if (direct) {
-      multiply_panel<T, LeftLayout::direct>(block, row, rows, a, column_begin, column_end, nullptr);
-    } else if (g.a_column_stride == 1) {
-      pack_left_rows(a, g.a_row_stride, rows, block.inner, panel);
+    if (g.a_column_stride == 1) {
       const bool more = row + 2 * panel_rows <= g.rows;
       const T* const next = more ? a + panel_rows * g.a_row_stride : nullptr;
+      if (direct) {
+        multiply_panel<T, LeftLayout::direct>(block, row, rows, a, column_begin, column_end, next);
+        continue;
+      }
+      pack_left_rows(a, g.a_row_stride, rows, block.inner, panel);
       multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end, next);
     } else {
       pack_left_columns(a, g.a_row_stride, g.a_column_stride, rows, block.inner, panel);

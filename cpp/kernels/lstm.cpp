@@ -114,15 +114,18 @@ struct LstmCell {
     });
   }
 
-  // The tasks' sums, in their order.
+  // The sums of the sequences, in their order.
   template <class Plan>
   static void extra_gradient(const RecurrentBackward<T>& a, const Plan& plan) {
     if constexpr (kPeepholes) {
       const std::int64_t units = a.layer.units, directions = a.layer.directions;
       if (!a.accumulate) copy_or_clear<T>(a.extra_gradient, nullptr, directions * 3 * units);
-      for (std::int64_t task = 0; task < plan.tasks_count; ++task) {
-        T* const to = a.extra_gradient + task % directions * 3 * units;
-        const T* const sums = plan.task(task).extra_sums;
+      for (std::int64_t i = 0; i < directions * a.sequences.count; ++i) {
+        const std::int64_t sequence = i / directions, direction = i % directions;
+        const std::int64_t task = sequence / plan.cuts.chunk * directions + direction;
+        T* const to = a.extra_gradient + direction * 3 * units;
+        const T* const sums =
+            plan.task(task).extra_sums + sequence % plan.cuts.chunk * 3 * plan.padded;
         for (int gate = 0; gate < 3; ++gate) {
           for_vectors<T>(0, units, [&](std::int64_t j, auto access) {
             T* const at = to + gate * units + j;

@@ -22,6 +22,7 @@ struct Sequences {
   const std::int64_t* lengths;    // (count), positive
   const std::int64_t* first_row;  // (count)
   const std::int64_t* order;      // (count): the sequences by falling length
+  std::int64_t threads;           // for how many a pass is cut into tasks; changes no result
 };
 
 // A gate is one nonlinear unit of a cell; a family has `gates` of them (lstm 4, gru 3, recurrent

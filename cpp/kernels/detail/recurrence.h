@@ -2,7 +2,8 @@
 // and tangent.h under detail/ share. A task is one direction of a chunk of sequences, longest
 // first; it runs through all time steps on one thread. At each step the states of the sequences
 // that have not ended are multiplied by the packed recurrent weights (step_product.h), then the
-// family's cell works on one sequence after another.
+// family's cell works on one sequence after another. How sequences are cut into tasks depends on
+// the number of threads; no number of the result does.
 #pragma once
 
 #include "core/memory.h"
@@ -41,15 +42,34 @@ inline std::int64_t state_stride(std::int64_t units) {
   return ((units + line - 1) / line | 1) * line;
 }
 
-// The sequences of a task. Large recurrent weights are read from far away, so that many sequences
-// should share them; small ones leave room for more tasks.
+// How the sequences of a pass are cut into tasks.
 template <class T>
-inline std::int64_t chunk_sequences(std::int64_t count, std::int64_t units, std::int64_t gates) {
-  const std::int64_t bytes = units * units * gates * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t limit = bytes <= (64 << 10) ? 8 : bytes <= (512 << 10) ? 16 : 32;
-  const std::int64_t parts = (count + limit - 1) / limit;
-  return parts <= 1 ? (count < 1 ? 1 : count) : (count + parts - 1) / parts;
-}
+struct Tasks {
+  std::int64_t chunk;   // sequences in a task
+  std::int64_t chunks;  // for each direction
+  std::int64_t count;   // of tasks
+  // Both directions of a chunk move step by step on one thread: each is a chain of operations that
+  // wait for one another, and the processor works on one chain while the other waits.
+  bool together;
+
+  Tasks(const Sequences& s, std::int64_t directions, std::int64_t units, std::int64_t gates) {
+    // Large recurrent weights come from far away, so that many sequences should share them.
+    const std::int64_t bytes = units * units * gates * static_cast<std::int64_t>(sizeof(T));
+    const bool near = bytes <= (64 << 10);
+    const std::int64_t fewest = parts(s.count, near ? 8 : 64), most = parts(s.count, 8);
+    const std::int64_t wanted = parts(s.threads, directions);
+    const std::int64_t cuts = wanted < fewest ? fewest : wanted < most ? wanted : most;
+    chunk = parts(s.count, cuts);
+    chunks = parts(s.count, chunk);
+    count = chunks * directions;
+    together = directions == 2 && near && chunks >= s.threads;
+  }
+
+ private:
+  static std::int64_t parts(std::int64_t count, std::int64_t size) {
+    return count <= size ? 1 : (count + size - 1) / size;
+  }
+};
 
 // The part of a layer that one direction sees.
 template <class T>
@@ -74,22 +94,38 @@ inline Direction<T> direction_of(const RecurrentLayer<T>& layer, const Recurrent
           p.extra == nullptr ? nullptr : p.extra + number * extras * layer.units};
 }
 
-// Runs task(direction, first, count, number) for every chunk of every direction.
-template <class Task>
-inline void for_tasks(const Sequences& sequences, std::int64_t directions, std::int64_t chunk,
-                      const Task& task) {
-  const std::int64_t chunks = (sequences.count + chunk - 1) / chunk;
-  auto body = [&](std::int64_t index) {
-    const std::int64_t first = index / directions * chunk;
+// Runs all tasks: make(direction, first, count, number) gives one that has start(), the number of
+// its steps(), advance(step) and end().
+template <class T, class Make>
+inline void run_tasks(const Sequences& sequences, const Tasks<T>& tasks, std::int64_t directions,
+                      const Make& make) {
+  const auto task = [&](std::int64_t number) {
+    const std::int64_t first = number / directions * tasks.chunk;
     const std::int64_t left = sequences.count - first;
-    task(index % directions, first, left < chunk ? left : chunk, index);
+    return make(number % directions, first, left < tasks.chunk ? left : tasks.chunk, number);
   };
-  parallel_chunks(chunks * directions, body);
-}
-
-inline std::int64_t task_count(const Sequences& sequences, std::int64_t directions,
-                               std::int64_t chunk) {
-  return (sequences.count + chunk - 1) / chunk * directions;
+  auto one = [&](std::int64_t number) {
+    auto only = task(number);
+    only.start();
+    for (std::int64_t step = 0; step < only.steps(); ++step) only.advance(step);
+    only.end();
+  };
+  auto two = [&](std::int64_t chunk) {
+    auto forth = task(2 * chunk), back = task(2 * chunk + 1);
+    forth.start();
+    back.start();
+    for (std::int64_t step = 0; step < forth.steps(); ++step) {
+      forth.advance(step);
+      back.advance(step);
+    }
+    forth.end();
+    back.end();
+  };
+  if (tasks.together) {
+    parallel_chunks(tasks.chunks, two);
+  } else {
+    parallel_chunks(tasks.count, one);
+  }
 }
 
 // Row of a sequence's first step in a direction; the next steps follow by `row_step`.

@@ -41,7 +41,8 @@ struct BackwardTrack {
 
 template <class T, class Cell>
 struct BackwardPlan {
-  std::int64_t columns, padded, gates_stride, stride, chunk, tasks_count;
+  std::int64_t columns, padded, gates_stride, stride;
+  Tasks<T> cuts;
   StepMatrix<T> recurrent[2];
   T* sums;  // for gradients of vectors
   const T* zeros;
@@ -56,14 +57,13 @@ struct BackwardPlan {
   char* tasks;
   std::int64_t task_bytes, bytes;
 
-  BackwardPlan(const RecurrentBackward<T>& a, void* base) {
+  BackwardPlan(const RecurrentBackward<T>& a, void* base)
+      : cuts(a.sequences, a.layer.directions, a.layer.units, Cell::kGates) {
     const std::int64_t units = a.layer.units, directions = a.layer.directions;
     columns = Cell::kGates * units;
     padded = whole_vectors<T>(units);
     gates_stride = state_stride<T>(columns);
     stride = state_stride<T>(units);
-    chunk = chunk_sequences<T>(a.sequences.count, units, Cell::kGates);
-    tasks_count = task_count(a.sequences, directions, chunk);
     Workspace w(base);
     for (std::int64_t d = 0; d < directions; ++d) {
       recurrent[d] = {w.take<T>(step_matrix_elements<T>(columns, 1, units)), columns, padded};
@@ -74,17 +74,17 @@ struct BackwardPlan {
     Workspace one(nullptr);
     lay_out(one);
     task_bytes = one.used();
-    bytes = w.used() + task_bytes * tasks_count;
+    bytes = w.used() + task_bytes * cuts.count;
   }
 
   Task lay_out(Workspace& w) const {
     Task t;
-    t.output_back = w.take<T>(chunk * padded);
-    t.direct_back = w.take<T>(chunk * stride);
-    t.cell_back = w.take<T>(Cell::kStates == 2 ? chunk * stride : 0);
-    t.gates_back = w.take<T>(chunk * gates_stride);
-    t.extra_sums = w.take<T>(Cell::kExtras * padded);
-    t.tracks = w.take<BackwardTrack<T>>(chunk);
+    t.output_back = w.take<T>(cuts.chunk * padded);
+    t.direct_back = w.take<T>(cuts.chunk * stride);
+    t.cell_back = w.take<T>(Cell::kStates == 2 ? cuts.chunk * stride : 0);
+    t.gates_back = w.take<T>(cuts.chunk * gates_stride);
+    t.extra_sums = w.take<T>(cuts.chunk * Cell::kExtras * padded);
+    t.tracks = w.take<BackwardTrack<T>>(cuts.chunk);
     return t;
   }
   Task task(std::int64_t number) const {
@@ -100,6 +100,9 @@ struct BackwardTask {
   const Direction<T> direction;
   const typename BackwardPlan<T, Cell>::Task room;
   const std::int64_t first, count;
+  std::int64_t active;
+
+  std::int64_t steps() const { return room.tracks[0].length; }
 
   template <class U>
   U* state(U* states, std::int64_t number, std::int64_t sequence) const {
@@ -108,7 +111,8 @@ struct BackwardTask {
   }
 
   // Tracks begin at the last step.
-  void start() const {
+  void start() {
+    active = 0;
     const std::int64_t d = direction.number, units = direction.units;
     const std::int64_t wide = a.layer.directions * units;
     for (std::int64_t j = 0; j < count; ++j) {
@@ -125,7 +129,7 @@ struct BackwardTask {
                         length,
                         sequence};
     }
-    copy_or_clear<T>(room.extra_sums, nullptr, Cell::kExtras * plan.padded);
+    copy_or_clear<T>(room.extra_sums, nullptr, count * Cell::kExtras * plan.padded);
   }
 
   // The sequence's last step: gradients come from the final state alone.
@@ -146,36 +150,33 @@ struct BackwardTask {
     return state(a.initial_state, 1, sequence);
   }
 
-  void run() const {
-    start();
+  void advance(std::int64_t done) {
+    const std::int64_t step = steps() - 1 - done;
     const std::int64_t forth = row_step(direction.number);
     const std::int64_t wide = a.layer.directions * direction.units;
     const std::int64_t gates_step = forth * a.layer.directions * plan.columns;
     const std::int64_t record_step = forth * wide;
-    const StepMatrix<T> recurrent = plan.recurrent[direction.number];
-    std::int64_t active = 0;
-    for (std::int64_t step = room.tracks[0].length - 1; step >= 0; --step) {
-      step_product(recurrent, active, room.gates_back, plan.gates_stride, room.output_back);
-      while (active < count && room.tracks[active].length > step) begin_sequence(active++);
-      for (std::int64_t j = 0; j < active; ++j) {
-        BackwardTrack<T>& t = room.tracks[j];
-        const T* const earlier = step > 0 ? t.memory - record_step : initial_cell(t.sequence);
-        Cell::backward(direction,
-                       {t.gates, t.memory, earlier, t.previous, t.y, t.y_gradient,
-                        room.output_back + j * plan.padded, room.direct_back + j * plan.stride,
-                        room.cell_back + j * plan.stride, room.gates_back + j * plan.gates_stride,
-                        room.extra_sums});
-        t.gates -= gates_step;
-        t.memory -= record_step;
-        t.previous -= record_step;
-        t.y -= forth * a.y_row_stride;
-        if (t.y_gradient != nullptr) t.y_gradient -= forth * a.y_gradient_row_stride;
-      }
+    step_product(plan.recurrent[direction.number], active, room.gates_back, plan.gates_stride,
+                 room.output_back);
+    while (active < count && room.tracks[active].length > step) begin_sequence(active++);
+    for (std::int64_t j = 0; j < active; ++j) {
+      BackwardTrack<T>& t = room.tracks[j];
+      const T* const earlier = step > 0 ? t.memory - record_step : initial_cell(t.sequence);
+      Cell::backward(direction,
+                     {t.gates, t.memory, earlier, t.previous, t.y, t.y_gradient,
+                      room.output_back + j * plan.padded, room.direct_back + j * plan.stride,
+                      room.cell_back + j * plan.stride, room.gates_back + j * plan.gates_stride,
+                      room.extra_sums + j * Cell::kExtras * plan.padded});
+      t.gates -= gates_step;
+      t.memory -= record_step;
+      t.previous -= record_step;
+      t.y -= forth * a.y_row_stride;
+      if (t.y_gradient != nullptr) t.y_gradient -= forth * a.y_gradient_row_stride;
     }
-    if (a.initial_gradient != nullptr) finish();
   }
 
-  void finish() const {
+  void end() const {
+    if (a.initial_gradient == nullptr) return;
     step_product(plan.recurrent[direction.number], count, room.gates_back, plan.gates_stride,
                  room.output_back);
     for (std::int64_t j = 0; j < count; ++j) {
@@ -246,16 +247,16 @@ void recurrent_backward(const RecurrentBackward<T>& a) {
                      std::int64_t{1}, units, const_cast<T*>(plan.recurrent[d].panels));
   }
   if (a.sequences.count > 0) {
-    for_tasks(a.sequences, a.layer.directions, plan.chunk,
+    run_tasks(a.sequences, plan.cuts, a.layer.directions,
               [&](std::int64_t d, std::int64_t first, std::int64_t count, std::int64_t number) {
-                BackwardTask<T, Cell>{
+                return BackwardTask<T, Cell>{
                     a,
                     plan,
                     direction_of(a.layer, a.layer.parameters, Cell::kGates, Cell::kExtras, d),
                     plan.task(number),
                     first,
-                    count}
-                    .run();
+                    count,
+                    0};
               });
   }
   weight_gradients(a, plan);

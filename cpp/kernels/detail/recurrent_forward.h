@@ -43,7 +43,8 @@ inline std::int64_t block_frames(std::int64_t sequences, std::int64_t columns) {
 
 template <class T, class Cell>
 struct ForwardPlan {
-  std::int64_t columns, padded, stride, chunk, frames;
+  std::int64_t columns, padded, stride, frames;
+  Tasks<T> cuts;
   StepMatrix<T> recurrent[2];
   T* packed_input[2];
   struct Task {
@@ -56,13 +57,13 @@ struct ForwardPlan {
   char* tasks;
   std::int64_t task_bytes, bytes;
 
-  ForwardPlan(const RecurrentForward<T>& a, void* base) {
+  ForwardPlan(const RecurrentForward<T>& a, void* base)
+      : cuts(a.sequences, a.layer.directions, a.layer.units, Cell::kGates) {
     const std::int64_t units = a.layer.units;
     columns = Cell::kGates * units;
     padded = Cell::kGates * whole_vectors<T>(units);
     stride = state_stride<T>(units);
-    chunk = chunk_sequences<T>(a.sequences.count, units, Cell::kGates);
-    frames = a.record.gates != nullptr ? 0 : block_frames<T>(chunk, columns);
+    frames = a.record.gates != nullptr ? 0 : block_frames<T>(cuts.chunk, columns);
     Workspace w(base);
     for (std::int64_t d = 0; d < a.layer.directions; ++d) {
       recurrent[d] = {w.take<T>(step_matrix_elements<T>(units, Cell::kGates, units)), units,
@@ -75,16 +76,16 @@ struct ForwardPlan {
     Workspace one(nullptr);
     lay_out(one);
     task_bytes = one.used();
-    bytes = w.used() + task_bytes * task_count(a.sequences, a.layer.directions, chunk);
+    bytes = w.used() + task_bytes * cuts.count;
   }
 
   Task lay_out(Workspace& w) const {
     Task t;
-    t.sums = w.take<T>(chunk * padded);
-    t.output = w.take<T>(chunk * stride);
-    t.cell = w.take<T>(Cell::kStates == 2 ? chunk * stride : 0);
-    t.block = w.take<T>(chunk * frames * columns);
-    t.tracks = w.take<ForwardTrack<T>>(chunk);
+    t.sums = w.take<T>(cuts.chunk * padded);
+    t.output = w.take<T>(cuts.chunk * stride);
+    t.cell = w.take<T>(Cell::kStates == 2 ? cuts.chunk * stride : 0);
+    t.block = w.take<T>(cuts.chunk * frames * columns);
+    t.tracks = w.take<ForwardTrack<T>>(cuts.chunk);
     return t;
   }
   Task task(std::int64_t number) const {
@@ -100,13 +101,18 @@ struct ForwardTask {
   const Direction<T> direction;
   const typename ForwardPlan<T, Cell>::Task room;
   const std::int64_t first, count;
+  std::int64_t active, until_block;
+
+  std::int64_t steps() const { return room.tracks[0].length; }
 
   T* state(T* states, std::int64_t number, std::int64_t sequence) const {
     return state_vector(states, number, a.sequences, a.layer.directions, direction.number, sequence,
                         direction.units);
   }
 
-  void start() const {
+  void start() {
+    active = count;
+    until_block = 0;
     const std::int64_t d = direction.number, units = direction.units;
     const std::int64_t wide = a.layer.directions * units;
     for (std::int64_t j = 0; j < count; ++j) {
@@ -133,7 +139,7 @@ struct ForwardTask {
   }
 
   // The input products of the next frames of each sequence that goes on.
-  void fill_block(std::int64_t step, std::int64_t active) const {
+  void fill_block(std::int64_t step) const {
     for (std::int64_t j = 0; j < active; ++j) {
       ForwardTrack<T>& track = room.tracks[j];
       const std::int64_t left = track.length - step;
@@ -157,8 +163,7 @@ struct ForwardTask {
     }
   }
 
-  void run() const {
-    start();
+  void advance(std::int64_t step) {
     const std::int64_t forth = row_step(direction.number);
     const bool recorded = a.record.gates != nullptr;
     const std::int64_t wide = a.layer.directions * direction.units;
@@ -166,29 +171,26 @@ struct ForwardTask {
         forth * plan.columns * (recorded ? a.layer.directions : std::int64_t{1});
     const std::int64_t record_step = recorded ? forth * wide : 0;
     const std::int64_t y_step = forth * a.y_row_stride;
-    const StepMatrix<T> recurrent = plan.recurrent[direction.number];
     const std::int64_t sums_gate = whole_vectors<T>(direction.units);
-    std::int64_t active = count;
-    std::int64_t until_block = 0;
-    for (std::int64_t step = 0; active > 0; ++step) {
-      if (!recorded && until_block-- == 0) {
-        fill_block(step, active);
-        until_block = plan.frames - 1;
-      }
-      step_product(recurrent, active, room.output, plan.stride, room.sums);
-      for (std::int64_t j = 0; j < active; ++j) {
-        ForwardTrack<T>& t = room.tracks[j];
-        Cell::forward(direction,
-                      {room.sums + j * plan.padded, t.gates, t.memory, t.previous, t.y,
-                       room.output + j * plan.stride, room.cell + j * plan.stride, sums_gate});
-        t.gates += gates_step;
-        t.memory += record_step;
-        t.previous += record_step;
-        t.y += y_step;
-      }
-      while (active > 0 && room.tracks[active - 1].length == step + 1) finish(--active);
+    if (!recorded && until_block-- == 0) {
+      fill_block(step);
+      until_block = plan.frames - 1;
     }
+    step_product(plan.recurrent[direction.number], active, room.output, plan.stride, room.sums);
+    for (std::int64_t j = 0; j < active; ++j) {
+      ForwardTrack<T>& t = room.tracks[j];
+      Cell::forward(direction,
+                    {room.sums + j * plan.padded, t.gates, t.memory, t.previous, t.y,
+                     room.output + j * plan.stride, room.cell + j * plan.stride, sums_gate});
+      t.gates += gates_step;
+      t.memory += record_step;
+      t.previous += record_step;
+      t.y += y_step;
+    }
+    while (active > 0 && room.tracks[active - 1].length == step + 1) finish(--active);
   }
+
+  void end() const {}
 };
 
 template <class T, class Cell>
@@ -212,16 +214,17 @@ void recurrent_forward(const RecurrentForward<T>& a) {
                      {a.layer.parameters.input_weights, wide, 1}, T(0), a.record.gates, wide,
                      a.layer.parameters.bias);
   }
-  for_tasks(a.sequences, directions, plan.chunk,
+  run_tasks(a.sequences, plan.cuts, directions,
             [&](std::int64_t d, std::int64_t first, std::int64_t count, std::int64_t number) {
-              ForwardTask<T, Cell>{
+              return ForwardTask<T, Cell>{
                   a,
                   plan,
                   direction_of(a.layer, a.layer.parameters, Cell::kGates, Cell::kExtras, d),
                   plan.task(number),
                   first,
-                  count}
-                  .run();
+                  count,
+                  0,
+                  0};
             });
 }
 

@@ -35,7 +35,8 @@ struct TangentTrack {
 
 template <class T, class Cell>
 struct TangentPlan {
-  std::int64_t columns, padded, stride, chunk;
+  std::int64_t columns, padded, stride;
+  Tasks<T> cuts;
   StepMatrix<T> recurrent[2];
   T* gates_dot;
   T* memory_dot;
@@ -49,12 +50,12 @@ struct TangentPlan {
   char* tasks;
   std::int64_t task_bytes, bytes;
 
-  TangentPlan(const RecurrentTangent<T>& a, void* base) {
+  TangentPlan(const RecurrentTangent<T>& a, void* base)
+      : cuts(a.sequences, a.layer.directions, a.layer.units, Cell::kGates) {
     const std::int64_t units = a.layer.units, directions = a.layer.directions;
     columns = Cell::kGates * units;
     padded = Cell::kGates * whole_vectors<T>(units);
     stride = state_stride<T>(units);
-    chunk = chunk_sequences<T>(a.sequences.count, units, Cell::kGates);
     Workspace w(base);
     for (std::int64_t d = 0; d < directions; ++d) {
       recurrent[d] = {w.take<T>(step_matrix_elements<T>(units, Cell::kGates, units)), units,
@@ -68,15 +69,15 @@ struct TangentPlan {
     Workspace one(nullptr);
     lay_out(one);
     task_bytes = one.used();
-    bytes = w.used() + task_bytes * task_count(a.sequences, directions, chunk);
+    bytes = w.used() + task_bytes * cuts.count;
   }
 
   Task lay_out(Workspace& w) const {
     Task t;
-    t.sums = w.take<T>(chunk * padded);
-    t.output_dot = w.take<T>(chunk * stride);
-    t.cell_dot = w.take<T>(chunk * stride);
-    t.tracks = w.take<TangentTrack<T>>(chunk);
+    t.sums = w.take<T>(cuts.chunk * padded);
+    t.output_dot = w.take<T>(cuts.chunk * stride);
+    t.cell_dot = w.take<T>(cuts.chunk * stride);
+    t.tracks = w.take<TangentTrack<T>>(cuts.chunk);
     return t;
   }
   Task task(std::int64_t number) const {
@@ -92,6 +93,9 @@ struct TangentTask {
   const Direction<T> direction, dot;
   const typename TangentPlan<T, Cell>::Task room;
   const std::int64_t first, count;
+  std::int64_t active;
+
+  std::int64_t steps() const { return room.tracks[0].length; }
 
   template <class U>
   U* state(U* states, std::int64_t number, std::int64_t sequence) const {
@@ -99,7 +103,8 @@ struct TangentTask {
                         direction.units);
   }
 
-  void start() const {
+  void start() {
+    active = count;
     for (std::int64_t j = 0; j < count; ++j) {
       const std::int64_t sequence = a.sequences.order[first + j];
       room.tracks[j] = {start_row(a.sequences, sequence, direction.number),
@@ -130,16 +135,13 @@ struct TangentTask {
                    room.output_dot + j * plan.stride, room.cell_dot + j * plan.stride});
   }
 
-  void run() const {
-    start();
-    std::int64_t active = count;
-    for (std::int64_t step = 0; active > 0; ++step) {
-      step_product(plan.recurrent[direction.number], active, room.output_dot, plan.stride,
-                   room.sums);
-      for (std::int64_t j = 0; j < active; ++j) one(j, step);
-      while (active > 0 && room.tracks[active - 1].length == step + 1) finish(--active);
-    }
+  void advance(std::int64_t step) {
+    step_product(plan.recurrent[direction.number], active, room.output_dot, plan.stride, room.sums);
+    for (std::int64_t j = 0; j < active; ++j) one(j, step);
+    while (active > 0 && room.tracks[active - 1].length == step + 1) finish(--active);
   }
+
+  void end() const {}
 
   void finish(std::int64_t j) const {
     if (a.final_dot == nullptr) return;
@@ -191,13 +193,13 @@ void recurrent_tangent(const RecurrentTangent<T>& a) {
                      units, Cell::kGates, units, const_cast<T*>(plan.recurrent[d].panels));
   }
   input_tangents(a, plan);
-  for_tasks(a.sequences, a.layer.directions, plan.chunk,
-            [&](std::int64_t d, std::int64_t first, std::int64_t count, std::int64_t number) {
-              TangentTask<T, Cell>{
-                  a,     plan, of(a.layer.parameters, d), of(a.direction, d), plan.task(number),
-                  first, count}
-                  .run();
-            });
+  run_tasks(
+      a.sequences, plan.cuts, a.layer.directions,
+      [&](std::int64_t d, std::int64_t first, std::int64_t count, std::int64_t number) {
+        return TangentTask<T, Cell>{
+            a,     plan, of(a.layer.parameters, d), of(a.direction, d), plan.task(number), first,
+            count, 0};
+      });
 }
 
 }  // namespace
