@@ -13,8 +13,28 @@ struct LstmCell {
   static constexpr int kGates = 4, kDirectGates = 4, kStates = 2, kExtras = 3;
   using V = Vector<T>;
 
-  // The gates and the cell state of one vector of units, whose output gate waits in p.sums.
-  template <class Access>
+  // Where a record is kept, x becomes the values of S sigmoids and then of tanhs; else the
+  // exponentials they are made of, and what follows makes one division of several.
+  template <bool kRecord, int S, int N>
+  __attribute__((always_inline)) static void squash(V (&x)[N]) {
+    if constexpr (kRecord) {
+      gate_values<T, S>(x);
+    } else {
+      gate_exponentials<T, S>(x);
+    }
+  }
+
+  // f * before + i * g, from what squash gave.
+  template <bool kRecord>
+  __attribute__((always_inline)) static V new_cell(V before, V i, V f, V g) {
+    if constexpr (kRecord) return f * before + i * g;
+    const V added = (i + T(1)) * (g + T(1)), kept = f + T(1);
+    return (before * added + (T(1) - g) * kept) / (added * kept);
+  }
+
+  // The gates and the cell state of one vector of units, whose output gate waits in p.sums: its
+  // value where a record is kept, else its reciprocal.
+  template <bool kRecord, class Access>
   __attribute__((always_inline)) static void gates(const Direction<T>& layer,
                                                    const ForwardPlace<T>& p, std::int64_t j,
                                                    Access access) {
@@ -23,39 +43,41 @@ struct LstmCell {
       return access.read(p.gates + gate * units + j) + load(p.sums + gate * p.sums_gate + j);
     };
     const V before = load(p.cell + j);
-    V value[] = {input(0), input(1), input(2), input(3)};
-    V c;
+    V x[] = {input(0), input(1), input(2), input(3)}, c;
     if constexpr (kPeepholes) {
-      V first[] = {value[0] + access.read(layer.extra + j) * before,
-                   value[1] + access.read(layer.extra + units + j) * before, value[3]};
-      gate_values<T, 2>(first);
-      c = first[1] * before + first[0] * first[2];
-      value[0] = first[0];
-      value[1] = first[1];
-      value[2] = gate_sigmoid<T>(value[2] + access.read(layer.extra + 2 * units + j) * c);
-      value[3] = first[2];
+      const auto peephole = [&](int gate) { return access.read(layer.extra + gate * units + j); };
+      V first[] = {x[0] + peephole(0) * before, x[1] + peephole(1) * before, x[3]};
+      squash<kRecord, 2>(first);
+      c = new_cell<kRecord>(before, first[0], first[1], first[2]);
+      V last[] = {x[2] + peephole(2) * c};
+      squash<kRecord, 1>(last);
+      x[0] = first[0];
+      x[1] = first[1];
+      x[2] = last[0];
+      x[3] = first[2];
     } else {
-      gate_values<T, 3>(value);
-      c = value[1] * before + value[0] * value[3];
+      squash<kRecord, 3>(x);
+      c = new_cell<kRecord>(before, x[0], x[1], x[3]);
     }
     store(p.cell + j, c);
-    store(p.sums + 2 * p.sums_gate + j, value[2]);
-    if (p.memory != nullptr) {
+    store(p.sums + 2 * p.sums_gate + j, kRecord ? x[2] : x[2] + T(1));
+    if constexpr (kRecord) {
       access.write(p.previous + j, load(p.output + j));
       access.write(p.memory + j, c);
-      for (int k = 0; k < 4; ++k) access.write(p.gates + k * units + j, value[k]);
+      for (int k = 0; k < 4; ++k) access.write(p.gates + k * units + j, x[k]);
     }
   }
 
-  template <int N, class Access>
+  template <bool kRecord, int N, class Access>
   __attribute__((always_inline)) static void outputs(const ForwardPlace<T>& p, std::int64_t j,
                                                      Access access) {
     V h[N];
     for (int k = 0; k < N; ++k) h[k] = load(p.cell + j + k * kLanes<T>);
-    gate_values<T, 0>(h);
+    squash<kRecord, 0>(h);
     for (int k = 0; k < N; ++k) {
       const std::int64_t at = j + k * kLanes<T>;
-      h[k] *= load(p.sums + 2 * p.sums_gate + at);
+      const V gate = load(p.sums + 2 * p.sums_gate + at);
+      h[k] = kRecord ? h[k] * gate : (T(1) - h[k]) / ((T(1) + h[k]) * gate);
       store(p.output + at, h[k]);
       if (k < N - 1) {
         store(p.y + at, h[k]);
@@ -65,18 +87,27 @@ struct LstmCell {
     }
   }
 
-  static void forward(const Direction<T>& layer, const ForwardPlace<T>& p) {
+  template <bool kRecord>
+  static void step(const Direction<T>& layer, const ForwardPlace<T>& p) {
     const std::int64_t units = layer.units;
     for_vectors<T>(0, units, [&](std::int64_t j, auto access) __attribute__((always_inline)) {
-      gates(layer, p, j, access);
+      gates<kRecord>(layer, p, j, access);
     });
     std::int64_t j = 0;
-    for (; j + 2 * kLanes<T> <= units; j += 2 * kLanes<T>) outputs<2>(p, j, Whole<T>{});
+    for (; j + 2 * kLanes<T> <= units; j += 2 * kLanes<T>) outputs<kRecord, 2>(p, j, Whole<T>{});
     const int rest = static_cast<int>(units - j);
     if (rest > kLanes<T>) {
-      outputs<2>(p, j, Partial<T>{rest - kLanes<T>});
+      outputs<kRecord, 2>(p, j, Partial<T>{rest - kLanes<T>});
     } else if (rest > 0) {
-      outputs<1>(p, j, Partial<T>{rest});
+      outputs<kRecord, 1>(p, j, Partial<T>{rest});
+    }
+  }
+
+  static void forward(const Direction<T>& layer, const ForwardPlace<T>& p) {
+    if (p.memory != nullptr) {
+      step<true>(layer, p);
+    } else {
+      step<false>(layer, p);
     }
   }
 

@@ -90,6 +90,18 @@ void log_softmax(const ReductionArguments<T>& a) noexcept {
   });
 }
 
+// As many doubles at every level, so that the order of a sum is the same.
+constexpr int kDoubles = 8;
+using Doubles __attribute__((vector_size(kDoubles * sizeof(double)))) = double;
+
+template <class T>
+inline Doubles load_doubles(const T* p) {
+  using Given __attribute__((vector_size(kDoubles * sizeof(T)))) = T;
+  Given given;
+  __builtin_memcpy(&given, p, sizeof given);
+  return __builtin_convertvector(given, Doubles);
+}
+
 template <class T>
 double sum_of_squares(const T* x, std::int64_t size) noexcept {
   constexpr std::int64_t kParts = 64;  // a fixed number of partial sums, whatever the threads
@@ -97,13 +109,22 @@ double sum_of_squares(const T* x, std::int64_t size) noexcept {
   const std::int64_t part = even < kChunk ? kChunk : even;
   double partial[kParts] = {};
   parallel_ranges(size, part, [&](std::int64_t begin, std::int64_t end) {
-    double sum[4] = {};  // four interleaved sums: the compiler may keep them in one vector
+    Doubles sum[4] = {};
     std::int64_t i = begin;
-    for (; i + 4 <= end; i += 4) {
-      for (int k = 0; k < 4; ++k) sum[k] += static_cast<double>(x[i + k]) * x[i + k];
+    for (; i + 4 * kDoubles <= end; i += 4 * kDoubles) {
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k) {
+        const Doubles v = load_doubles(x + i + k * kDoubles);
+        sum[k] += v * v;
+      }
     }
-    for (; i < end; ++i) sum[0] += static_cast<double>(x[i]) * x[i];
-    partial[begin / part] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    for (int k = 0; i < end; ++i, k = (k + 1) % kDoubles) {
+      sum[0][k] += static_cast<double>(x[i]) * x[i];
+    }
+    double together = 0;
+    for (int k = 0; k < kDoubles; ++k) together += sum[0][k];
+    partial[begin / part] = together;
   });
   double total = 0;
   for (std::int64_t p = 0; p < kParts; ++p) total += partial[p];

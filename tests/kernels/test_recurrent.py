@@ -76,9 +76,12 @@ class TestPasses:
 
     @pytest.mark.usefixtures("keep_threads")
     @pytest.mark.parametrize("options", OPTIONS, ids=str)
-    def test_same_bits_for_any_number_of_threads(self, options):
-        lengths = [30, 31, 5, 40] * 6
-        checks.check_threads(Case("recurrent", np.float32, 20, 40, 2, lengths, seed=6, **options))
+    @pytest.mark.parametrize("units", [40, 270])  # weights near and far: other cuts
+    def test_same_bits_for_any_number_of_threads(self, options, units):
+        lengths = [30, 31, 5, 40] * 6 if units == 40 else [4, 3] * 16
+        checks.check_threads(
+            Case("recurrent", np.float32, 20, units, 2, lengths, seed=6, **options)
+        )
 
 
 @pytest.mark.parametrize("number", range(len(list(checks.bad_calls(Case("recurrent"))))))

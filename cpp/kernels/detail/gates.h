@@ -30,10 +30,9 @@ struct PowerOfTwo<double> {
 
 #define ICTUS_EACH _Pragma("GCC unroll 8") for (int k = 0; k < N; ++k)
 
-// x <- 2^x, within the range of normal numbers.
+// x <- 2^x, x clipped to +-limit.
 template <class T, int N>
-inline void powers_of_two(Vector<T> (&x)[N]) {
-  constexpr T limit = T(Format<T>::bias - 1);
+inline void powers_of_two(Vector<T> (&x)[N], T limit = T(Format<T>::bias - 1)) {
   constexpr T shifter = kRounder<T> + T(Format<T>::bias);
   constexpr const auto& q = PowerOfTwo<T>::q;
   constexpr int degree = static_cast<int>(sizeof q / sizeof q[0]) - 1;
@@ -52,12 +51,24 @@ inline void powers_of_two(Vector<T> (&x)[N]) {
   ICTUS_EACH x[k] = sum[k] * power[k];
 }
 
+// Where only products of gates are wanted, their divisions are done as one: with e from here,
+// sigmoid(x) = 1 / (1 + e), tanh(x) = (1 - e) / (1 + e). No e is above a limit that leaves room for
+// the product of three and is far enough for a sigmoid of less than the unit roundoff.
+template <class T>
+constexpr T kGateLimit = sizeof(T) == 4 ? T(40) : T(100);
+
+// x <- exp(-x) for the first S vectors, exp(-2 x) for the others.
+template <class T, int S, int N>
+inline void gate_exponentials(Vector<T> (&x)[N], T limit = kGateLimit<T>) {
+  constexpr T log2_e = MathConstants<T>::log2_e;
+  ICTUS_EACH x[k] *= k < S ? -log2_e : -2 * log2_e;
+  powers_of_two<T>(x, limit);
+}
+
 // x <- sigmoid(x) for the first S vectors, tanh(x) for the others.
 template <class T, int S, int N>
 inline void gate_values(Vector<T> (&x)[N]) {
-  constexpr T log2_e = MathConstants<T>::log2_e;
-  ICTUS_EACH x[k] *= k < S ? -log2_e : -2 * log2_e;
-  powers_of_two<T>(x);
+  gate_exponentials<T, S>(x, T(Format<T>::bias - 1));
   ICTUS_EACH x[k] += T(1);
   ICTUS_EACH x[k] = (k < S ? T(1) : T(2)) / x[k];
   ICTUS_EACH {

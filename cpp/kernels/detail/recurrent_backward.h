@@ -156,8 +156,8 @@ struct BackwardTask {
     const std::int64_t wide = a.layer.directions * direction.units;
     const std::int64_t gates_step = forth * a.layer.directions * plan.columns;
     const std::int64_t record_step = forth * wide;
-    step_product(plan.recurrent[direction.number], active, room.gates_back, plan.gates_stride,
-                 room.output_back);
+    step_product(plan.recurrent[direction.number], active, a.sequences.count == 1, room.gates_back,
+                 plan.gates_stride, room.output_back);
     while (active < count && room.tracks[active].length > step) begin_sequence(active++);
     for (std::int64_t j = 0; j < active; ++j) {
       BackwardTrack<T>& t = room.tracks[j];
@@ -177,8 +177,8 @@ struct BackwardTask {
 
   void end() const {
     if (a.initial_gradient == nullptr) return;
-    step_product(plan.recurrent[direction.number], count, room.gates_back, plan.gates_stride,
-                 room.output_back);
+    step_product(plan.recurrent[direction.number], count, a.sequences.count == 1, room.gates_back,
+                 plan.gates_stride, room.output_back);
     for (std::int64_t j = 0; j < count; ++j) {
       const std::int64_t sequence = room.tracks[j].sequence;
       T* const to = state(a.initial_gradient, 0, sequence);

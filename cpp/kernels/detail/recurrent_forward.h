@@ -176,7 +176,8 @@ struct ForwardTask {
       fill_block(step);
       until_block = plan.frames - 1;
     }
-    step_product(plan.recurrent[direction.number], active, room.output, plan.stride, room.sums);
+    step_product(plan.recurrent[direction.number], active, a.sequences.count == 1, room.output,
+                 plan.stride, room.sums);
     for (std::int64_t j = 0; j < active; ++j) {
       ForwardTrack<T>& t = room.tracks[j];
       Cell::forward(direction,
@@ -288,14 +289,14 @@ void recurrent_step(const RecurrentStep<T>& a) {
   copy_run(room.output, a.state, units);
   if (Cell::kStates == 2) copy_run(room.cell, a.state + units, units);
   for (std::int64_t i = 0; i < a.frames; ++i) {
-    step_product(packed.input, 1, a.x + i * a.x_row_stride, a.x_row_stride, room.input_sums);
+    step_product(packed.input, 1, true, a.x + i * a.x_row_stride, a.x_row_stride, room.input_sums);
     for (int g = 0; g < Cell::kGates; ++g) {
       for_vectors<T>(0, units, [&](std::int64_t j, auto access) {
         access.write(room.gates + g * units + j, load(room.input_sums + g * sums_gate + j) +
                                                      access.read(direction.bias + g * units + j));
       });
     }
-    step_product(packed.recurrent, 1, room.output, std::int64_t{0}, room.sums);
+    step_product(packed.recurrent, 1, true, room.output, std::int64_t{0}, room.sums);
     Cell::forward(direction, {room.sums, room.gates, nullptr, nullptr, a.y + i * a.y_row_stride,
                               room.output, room.cell, sums_gate});
   }

@@ -136,7 +136,8 @@ struct TangentTask {
   }
 
   void advance(std::int64_t step) {
-    step_product(plan.recurrent[direction.number], active, room.output_dot, plan.stride, room.sums);
+    step_product(plan.recurrent[direction.number], active, a.sequences.count == 1, room.output_dot,
+                 plan.stride, room.sums);
     for (std::int64_t j = 0; j < active; ++j) one(j, step);
     while (active > 0 && room.tracks[active - 1].length == step + 1) finish(--active);
   }

@@ -104,26 +104,23 @@ inline void step_tile(std::int64_t inner, const T* a, std::int64_t a_stride, con
   }
 }
 
-// How many parts the sum of a single row has: enough for about eight independent sums.
-constexpr int step_parts(int rows, int vectors) {
-  if (rows > 1) return 1;
-  return vectors >= 3 ? 2 : 4;
-}
-
+// 0 rows stands for a single one whose sums have parts: about eight independent sums in all.
 template <class T, int V, int R = kStepRows>
 inline void step_rows(int rows, std::int64_t inner, const T* a, std::int64_t a_stride, const T* b,
                       T* out, std::int64_t out_stride, const T* ahead) {
-  if constexpr (R > 0) {
-    if (rows == R) {
-      return step_tile<T, R, V, step_parts(R, V)>(inner, a, a_stride, b, out, out_stride, ahead);
-    }
+  if constexpr (R == 0) {
+    step_tile<T, 1, V, V >= 3 ? 2 : 4>(inner, a, a_stride, b, out, out_stride, ahead);
+  } else {
+    if (rows == R) return step_tile<T, R, V, 1>(inner, a, a_stride, b, out, out_stride, ahead);
     step_rows<T, V, R - 1>(rows, inner, a, a_stride, b, out, out_stride, ahead);
   }
 }
 
-// out = A B for `rows` rows of A, a_stride apart; rows of out are matrix.columns apart.
+// out = A B for `rows` rows of A, a_stride apart; rows of out are matrix.columns apart. `alone`: of
+// a batch of one sequence, whose sums have parts. In another batch a row that is alone in its tile
+// is summed as in company, so that no result depends on how the batch was cut.
 template <class T>
-inline void step_product(const StepMatrix<T>& matrix, std::int64_t rows, const T* a,
+inline void step_product(const StepMatrix<T>& matrix, std::int64_t rows, bool alone, const T* a,
                          std::int64_t a_stride, T* out) {
   if (rows == 0) return;
   constexpr std::int64_t kFar = (128 << 10) / sizeof(T);  // beyond it the panels are fetched early
@@ -137,7 +134,7 @@ inline void step_product(const StepMatrix<T>& matrix, std::int64_t rows, const T
     const T* ahead = far && vectors > kStepVectors ? b + panel : nullptr;
     const T* const ahead_end = b + 2 * panel;
     for (std::int64_t i = 0; i < rows; i += height) {
-      const int count = static_cast<int>(rows - i < height ? rows - i : height);
+      const int count = alone ? 0 : static_cast<int>(rows - i < height ? rows - i : height);
       T* const target = out + i * matrix.columns + column;
       const T* const left = a + i * a_stride;
       if (vectors >= 4) {
