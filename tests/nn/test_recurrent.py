@@ -24,6 +24,9 @@ CHAINS = {
     "relu": lambda: [Recurrent(4, "relu", scale=0.7), Dense(3)],
     "lstm": lambda: [LSTM(4), Dense(3)],
     "peepholes": lambda: [LSTM(4, peepholes=True), Dense(3)],
+    "lstm of 1997": lambda: [LSTM(4, forget_gate=False), Dense(3)],
+    "lstm of 1997, two directions": lambda: [
+        Bidirectional(LSTM(3, forget_gate=False, peepholes=True, output="last")), Dense(3)],
     "gru": lambda: [GRU(4), Dense(3)],
     "two layers": lambda: [LSTM(4), Dense(5, "tanh"), GRU(3), Dense(3)],
     "bidirectional": lambda: [
@@ -133,7 +136,9 @@ def test_states_are_carried_from_part_to_part():
     np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-14)
 
 
-@pytest.mark.parametrize("chain", ["recurrent", "relu", "lstm", "peepholes", "gru", "two layers"])
+@pytest.mark.parametrize(
+    "chain", ["recurrent", "relu", "lstm", "lstm of 1997", "peepholes", "gru", "two layers"]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_stream(chain, dtype):
     network = make(chain, dtype=dtype)
@@ -149,6 +154,42 @@ def test_stream(chain, dtype):
     first = stream(x[0])
     stream.states = states
     np.testing.assert_array_equal(stream(x[0]), first)
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_forget_gates_the_state_is_kept_for_ever(peepholes, dtype):
+    """The recurrence of 1997, written out; the state of a closed input gate stays to the bit."""
+    layer = LSTM(3, forget_gate=False, peepholes=peepholes)
+    network = SequenceNetwork(2, [layer], "squared_error", dtype=dtype, seed=1)
+    generator = np.random.default_rng(2)
+    network.parameters[...] = 0.5 * generator.standard_normal(network.parameter_count)
+    w, u, b, *p = (v.astype(float) for v in network.views(network.parameters)[0])
+    p_i, p_o = p[0].reshape(2, 3) if p else np.zeros((2, 3))
+    x = generator.standard_normal((30, 2)).astype(dtype)
+    h, c, expected = np.zeros(3), np.zeros(3), []
+    for frame in x:
+        i, o, g = np.split(frame @ w + h @ u + b, 3)
+        c = c + np.tanh(g) / (1 + np.exp(-i - p_i * c))
+        h = np.tanh(c) / (1 + np.exp(-o - p_o * c))
+        expected.append(h)
+    (y,) = network.predict([x])
+    np.testing.assert_allclose(y, expected, atol=2e-5 if dtype is np.float32 else 1e-13)
+    network.parameters[...] = 0
+    network.views(network.parameters)[0][2][:3] = -np.inf  # the input gates
+    states = [generator.standard_normal((2, 1, 1, 3)).astype(dtype)]
+    before = states[0][1].copy()
+    network.forward([x], states=states)
+    np.testing.assert_array_equal(states[0][1], before)
+
+
+def test_gradients_without_forget_gates_are_added_up():
+    network = make("lstm of 1997")
+    x, y = data(network)
+    network.loss_and_gradient(x, y)
+    once = network.gradient.copy()
+    network.loss_and_gradient(x, y, accumulate=True)
+    np.testing.assert_allclose(network.gradient, 2 * once, rtol=1e-12)
 
 
 def test_stream_of_symbols():

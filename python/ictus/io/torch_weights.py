@@ -130,6 +130,8 @@ def _fill_recurrent(layer: RecurrentBase, views: Sequence[Array], module: _Modul
     inputs, units, gates = layer.input_size, layer.units, layer.gates
     if isinstance(layer, LSTM) and layer.peepholes:
         raise ValueError("PyTorch's LSTM has no peepholes, the network's layer has")
+    if isinstance(layer, LSTM) and not layer.forget_gate:
+        raise ValueError("PyTorch's LSTM has forget gates, the network's layer has none")
     if module.has("weight_ih", "_reverse") != (layer.directions == 2):
         raise ValueError(
             f"{module.prefix}weight_ih{module.suffix}: the number of directions differs from the "

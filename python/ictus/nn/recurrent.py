@@ -15,6 +15,8 @@ from ictus.nn.layer import Array, Draws, Layer, Views
 from ictus.nn.sequences import SequenceCache
 
 OUTPUTS = ("steps", "last")
+# Bias of a forget gate that is always open.
+HELD_OPEN = 100.0
 
 
 def orthogonal(generator: np.random.Generator, units: int) -> Array:
@@ -69,8 +71,13 @@ class RecurrentBase(Layer):
         return 0
 
     @property
+    def parameter_gates(self) -> int:
+        """Gates (candidates among them) that have parameters: those of the kernel, or fewer."""
+        return self.gates
+
+    @property
     def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
-        columns, extra = self.gates * self.units, self.directions * self.extra_size
+        columns, extra = self.parameter_gates * self.units, self.directions * self.extra_size
         shapes: tuple[tuple[int, ...], ...] = (
             (self.input_size, self.directions * columns),
             (self.directions * self.units, columns),
@@ -83,9 +90,9 @@ class RecurrentBase(Layer):
         blocks = views[0].reshape(inputs, -1, units)
         for block in range(blocks.shape[1]):
             blocks[:, block] = initialize_weights("glorot", generator, inputs, units, self.scale)
-        recurrent = views[1].reshape(self.directions, units, self.gates, units)
+        recurrent = views[1].reshape(self.directions, units, -1, units)
         for d in range(self.directions):
-            for gate in range(self.gates):
+            for gate in range(self.parameter_gates):
                 recurrent[d, :, gate] = self.scale * orthogonal(generator, units)
         for view in views[2:]:
             view[...] = 0
@@ -94,8 +101,18 @@ class RecurrentBase(Layer):
         """Shape in which the kernels take the extra parameter."""
         return (self.directions, self.units)
 
+    def kernel_views(self, views: Views) -> Views:
+        """Return parameters (or gradients, or a direction) as the kernel has them."""
+        return views
+
+    def take_gradients(self, gradients: Views, gradient_views: Views) -> None:
+        """Copy gradients to their views where :meth:`kernel_views` made arrays of their own."""
+
     def native_layer(self, views: Views) -> Any:
-        """Return the native layer of these parameters (or gradients, or a direction)."""
+        """Return the native layer of these parameters (or a direction)."""
+        return self._native(self.kernel_views(views))
+
+    def _native(self, views: Views) -> Any:
         weights, recurrent, bias, *extra = views
         shaped = recurrent.reshape(self.directions, self.units, -1)
         extras = extra[0].reshape(self.extra_shape()) if extra else None
@@ -163,10 +180,12 @@ class RecurrentBase(Layer):
             final[...] = 0
             final[0] = grad.reshape(-1, self.directions, self.units).transpose(1, 0, 2)
         out = cache.input_gradient if propagate else None
+        gradients = self.kernel_views(gradient_views)
         self.native_layer(views).backward(
             cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
-            cache.previous, steps, final, out, None, self.native_layer(gradient_views), accumulate,
+            cache.previous, steps, final, out, None, self._native(gradients), accumulate,
         )  # fmt: skip
+        self.take_gradients(gradients, gradient_views)
         cache.gates = None  # the pass has overwritten it
         return out
 
@@ -238,7 +257,7 @@ class Recurrent(RecurrentBase):
 
 
 class LSTM(RecurrentBase):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997), with forget gates.
+    """Long short-term memory (Hochreiter & Schmidhuber 1997), with or without forget gates.
 
     Parameters
     ----------
@@ -246,6 +265,9 @@ class LSTM(RecurrentBase):
         Initial bias of the forget gates (Gers et al. 2000; Jozefowicz et al. 2015).
     peepholes : bool
         Connections from the cell state to the gates (Gers et al. 2002); they start at zero.
+    forget_gate : bool
+        False: the cell of 1997, ``c' = c + i * g``. The layer then has a quarter fewer parameters,
+        and the gradient along the cell state does not decay.
     units, output, directions, scale
         See :class:`RecurrentBase`. Equations: :func:`ictus.kernels.lstm`.
     """
@@ -255,24 +277,79 @@ class LSTM(RecurrentBase):
     native, native_stream = _core.LSTMLayer, _core.LSTMStream
 
     def __init__(
-        self, units: int, *, forget_bias: float = 1.0, peepholes: bool = False, **shared: Any
+        self,
+        units: int,
+        *,
+        forget_bias: float = 1.0,
+        peepholes: bool = False,
+        forget_gate: bool = True,
+        **shared: Any,
     ) -> None:
         super().__init__(units, **shared)
         self.forget_bias, self.peepholes = float(forget_bias), bool(peepholes)
+        self.forget_gate = bool(forget_gate)
+
+    @property
+    def parameter_gates(self) -> int:
+        return 4 if self.forget_gate else 3
 
     @property
     def extra_size(self) -> int:
-        return 3 * self.units if self.peepholes else 0
+        return (self.parameter_gates - 1) * self.units if self.peepholes else 0
 
     def extra_shape(self) -> tuple[int, ...]:
         return (self.directions, 3, self.units)
 
     def initialize(self, views: Views, generator: np.random.Generator) -> None:
         super().initialize(views, generator)
-        views[2].reshape(self.directions, 4, self.units)[:, 1] = self.forget_bias
+        if self.forget_gate:
+            views[2].reshape(self.directions, 4, self.units)[:, 1] = self.forget_bias
+
+    # Without forget gates the kernel gets ones whose bias holds them open: their output is exactly
+    # 1 and their slope exactly 0, so their gradients and tangents are 0, too.
+
+    def _gates(self, views: Views, gates: int) -> list[Array]:
+        """Views of the parameters with the gates in the last axis but one."""
+        weights, recurrent, bias, *extra = views
+        shaped = [
+            weights.reshape(len(weights), self.directions, gates, self.units),
+            recurrent.reshape(self.directions, self.units, gates, self.units),
+            bias.reshape(self.directions, gates, self.units),
+        ]
+        return shaped + [one.reshape(self.directions, gates - 1, self.units) for one in extra]
+
+    def kernel_views(self, views: Views) -> Views:
+        if self.forget_gate:
+            return views
+        result = []
+        for number, narrow in enumerate(self._gates(views, 3)):
+            wide = np.zeros((*narrow.shape[:-2], narrow.shape[-2] + 1, self.units), narrow.dtype)
+            wide[..., 0, :], wide[..., 2:, :] = narrow[..., 0, :], narrow[..., 1:, :]
+            if number == 2:
+                wide[..., 1, :] = HELD_OPEN
+            result.append(wide)
+        weights, recurrent, bias, *extra = result
+        columns = 4 * self.units
+        return [
+            weights.reshape(len(weights), -1),
+            recurrent.reshape(-1, columns),
+            bias.reshape(-1),
+            *(one.reshape(-1) for one in extra),
+        ]
+
+    def take_gradients(self, gradients: Views, gradient_views: Views) -> None:
+        if self.forget_gate:
+            return
+        pairs = zip(self._gates(gradients, 4), self._gates(gradient_views, 3), strict=True)
+        for wide, narrow in pairs:
+            narrow[..., 0, :], narrow[..., 1:, :] = wide[..., 0, :], wide[..., 2:, :]
 
     def options(self) -> dict[str, Any]:
-        return {"forget_bias": self.forget_bias, "peepholes": self.peepholes}
+        return {
+            "forget_bias": self.forget_bias,
+            "peepholes": self.peepholes,
+            "forget_gate": self.forget_gate,
+        }
 
 
 class GRU(RecurrentBase):

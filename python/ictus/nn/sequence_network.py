@@ -204,6 +204,7 @@ class SequenceNetwork(Network):
         accumulate: bool = False,
         first_row: int = 0,
         states: list[Array] | None = None,
+        outputs: Array | None = None,
     ) -> float:
         """Return the mean loss of a batch and put its gradient into ``gradient``.
 
@@ -216,6 +217,9 @@ class SequenceNetwork(Network):
             0 masks a step; the mean is over the sum of weights.
         states : list of arrays, optional
             See :meth:`zero_states`.
+        outputs : array, shape (rows of y, output_size), optional
+            Gets the network's outputs of this pass: how well it did before it learnt from the
+            batch.
         scale, training, accumulate, first_row
             See :meth:`Network.loss_and_gradient`.
         """
@@ -223,6 +227,8 @@ class SequenceNetwork(Network):
         logits = self._forward(x.frames, caches, training, first_row)
         if training:
             self.draw_count += 1
+        if outputs is not None:
+            self.loss_function.output(logits, outputs)
         if scale is None:
             total = float(len(logits) if weights is None else weights.sum())
             scale = 1.0 / total if total else 0.0

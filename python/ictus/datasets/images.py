@@ -1,4 +1,4 @@
-"""Small real data sets: MNIST where its files are, else the digits that scikit-learn carries."""
+"""Small real images: MNIST where its files are, else the digits that scikit-learn carries."""
 
 from __future__ import annotations
 
