@@ -38,7 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--experiment", nargs="*", default=list(EXPERIMENTS), metavar="NAME")
     parser.add_argument("--seeds", type=int, default=10, help="how many, from --first-seed on")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--budget", type=int, help="most training sequences a run; else the table's")
+    parser.add_argument(
+        "--budget", type=int, help="most training sequences a run; else the table's"
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the results")
     parser.add_argument("--dry", action="store_true", help="show results, write nothing")
     parser.add_argument("--list", action="store_true", help="show the experiments and stop")

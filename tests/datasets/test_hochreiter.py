@@ -189,7 +189,7 @@ def test_temporal_order(relevant, windows):
     assert {len(one) for one in x} == set(range(100, 111))
     fillers, seen = np.zeros(8), [set() for _ in windows]
     for one, label in zip(x, y, strict=True):
-        assert one[0] == 6 and one[-1] == 7  # noqa: PT018  (E and B)
+        assert one[0] == 6 and one[-1] == 7
         (places,) = np.nonzero((one == 4) | (one == 5))
         assert len(places) == relevant
         for place, at in zip(places, seen, strict=True):

@@ -31,6 +31,8 @@ CHAINS = {
     "two layers": lambda: [LSTM(4), Dense(5, "tanh"), GRU(3), Dense(3)],
     "bidirectional": lambda: [
         Bidirectional(LSTM(3, peepholes=True)), Bidirectional(GRU(2)), Dense(3)],
+    "skip": lambda: [
+        Dense(3, "tanh"), LSTM(4, skip=True), Bidirectional(GRU(2, skip=True)), Dense(3)],
     "last": lambda: [GRU(3), LSTM(4, output="last"), Dense(3)],
     "last of two directions": lambda: [Bidirectional(Recurrent(4, output="last")), Dense(3)],
 }  # fmt: skip
@@ -192,6 +194,19 @@ def test_gradients_without_forget_gates_are_added_up():
     np.testing.assert_allclose(network.gradient, 2 * once, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_skip_puts_the_input_beside_the_output(dtype):
+    network = SequenceNetwork(2, [LSTM(3, skip=True)], "squared_error", dtype=dtype, seed=1)
+    plain = SequenceNetwork(2, [LSTM(3)], "squared_error", dtype=dtype, seed=1)
+    x = np.random.default_rng(0).standard_normal((9, 2)).astype(dtype)
+    (y,) = network.predict([x])
+    np.testing.assert_array_equal(y, np.concatenate([plain.predict([x])[0], x], axis=1))
+    stream = network.stream()
+    np.testing.assert_allclose(np.stack([stream(frame) for frame in x]), y, atol=1e-6)
+    with pytest.raises(ValueError, match="skip needs output 'steps', got 'last'"):
+        LSTM(3, skip=True, output="last")
+
+
 def test_stream_of_symbols():
     network = SequenceNetwork(6, [Embedding(3), Dropout(0.5), LSTM(4), Dense(6)])
     x = np.array([0, 5, 2, 2, 1])
@@ -271,3 +286,19 @@ def test_configuration_and_pickling():
 def test_mistakes(call, message):
     with pytest.raises(ValueError, match=message):
         call(make("lstm"))
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "squared_error", "binary_cross_entropy"])
+@pytest.mark.parametrize("chain", ["lstm", "last"])
+def test_outputs_of_a_training_pass(chain, loss):
+    """They are those of the parameters before the update, and the gradient is not touched."""
+    network = make(chain, loss)
+    x, y = data(network)
+    network.loss_and_gradient(x, y)
+    gradient = network.gradient.copy()
+    outputs = np.empty((len(y), network.output_size))
+    network.loss_and_gradient(x, y, outputs=outputs)
+    expected = network.predict(x.split(x.frames))
+    expected = expected if network.last_output else np.concatenate(expected)
+    np.testing.assert_allclose(outputs, expected, atol=1e-14)
+    np.testing.assert_array_equal(network.gradient, gradient)

@@ -40,6 +40,9 @@ class RecurrentBase(Layer):
     scale : float
         Factor of the initial weights: input weights by Glorot & Bengio's rule, recurrent ones
         orthogonal.
+    skip : bool
+        Whether the input lies beside the output, so that the next layer sees both (skip
+        connections; Graves 2013). Only with output "steps".
     """
 
     gates: ClassVar[int]
@@ -48,7 +51,13 @@ class RecurrentBase(Layer):
     native_stream: ClassVar[Any]
 
     def __init__(
-        self, units: int, *, output: str = "steps", directions: int = 1, scale: float = 1.0
+        self,
+        units: int,
+        *,
+        output: str = "steps",
+        directions: int = 1,
+        scale: float = 1.0,
+        skip: bool = False,
     ) -> None:
         name = type(self).__name__
         if int(units) != units or units < 1:
@@ -58,12 +67,19 @@ class RecurrentBase(Layer):
         if directions not in (1, 2):
             raise ValueError(f"{name}: directions must be 1 or 2, got {directions!r}")
         self.units, self.output, self.directions = int(units), output, int(directions)
-        self.scale = float(scale)
-        self.output_size = self.units * self.directions
+        self.scale, self.skip = float(scale), bool(skip)
+        if self.skip and output == "last":
+            raise ValueError(f"{name}: skip needs output 'steps', got 'last'")
 
     def connect(self, input_size: int) -> int:
         self.input_size = input_size
+        self.output_size = self.width + (input_size if self.skip else 0)
         return self.output_size
+
+    @property
+    def width(self) -> int:
+        """Outputs of the units of all directions."""
+        return self.units * self.directions
 
     @property
     def extra_size(self) -> int:
@@ -144,10 +160,10 @@ class RecurrentBase(Layer):
         rows, last = len(x), self.output == "last"
         cache.gates = cache.memory = cache.previous = None
         if cache.record:
-            cache.gates = cache.array("gates", rows, self.gates * self.output_size)
-            cache.memory = cache.array("memory", rows, self.output_size)
-            cache.previous = cache.array("previous", rows, self.output_size)
-        cache.steps = cache.array("steps", rows, self.output_size) if last else cache.y
+            cache.gates = cache.array("gates", rows, self.gates * self.width)
+            cache.memory = cache.array("memory", rows, self.width)
+            cache.previous = cache.array("previous", rows, self.width)
+        cache.steps = cache.array("steps", rows, self.width) if last else cache.y[:, : self.width]
         cache.start, final = None, cache.state
         if cache.state is not None:
             cache.start = self._state(cache, "start")
@@ -161,6 +177,8 @@ class RecurrentBase(Layer):
         if last:
             assert final is not None
             self._last(final, cache.y)
+        elif self.skip:
+            cache.y[:, self.width :] = x
         return cache.y
 
     def backward(
@@ -174,7 +192,7 @@ class RecurrentBase(Layer):
     ) -> Array | None:
         assert cache.gates is not None, "backward needs a recorded forward pass before it"
         final: Array | None = None
-        steps: Array | None = grad
+        steps: Array | None = grad[:, : self.width]
         if self.output == "last":
             final, steps = self._state(cache, "final gradient"), None
             final[...] = 0
@@ -187,6 +205,8 @@ class RecurrentBase(Layer):
         )  # fmt: skip
         self.take_gradients(gradients, gradient_views)
         cache.gates = None  # the pass has overwritten it
+        if out is not None and self.skip:
+            out += grad[:, self.width :]
         return out
 
     def jvp(
@@ -194,15 +214,19 @@ class RecurrentBase(Layer):
     ) -> Array | None:
         assert cache.gates is not None, "jvp needs a recorded forward pass before it"
         last = self.output == "last"
-        wide = cache.array("steps tangent", *cache.steps.shape) if last else cache.tangent
-        steps: Array = wide
+        steps: Array = cache.tangent[:, : self.width]
+        if last:
+            steps = cache.array("steps tangent", *cache.steps.shape)
         final = self._state(cache, "final tangent") if last else None
         self.native_layer(views).tangent(
             cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
             cache.previous, x_dot, self.native_layer(direction_views), steps, final,
         )  # fmt: skip
+        if self.skip:
+            cache.tangent[:, self.width :] = 0 if x_dot is None else x_dot
         if final is None:
-            return steps
+            tangent: Array = cache.tangent
+            return tangent
         return self._last(final, cache.tangent)
 
     @abstractmethod
@@ -216,6 +240,7 @@ class RecurrentBase(Layer):
             "output": self.output,
             "directions": self.directions,
             "scale": self.scale,
+            "skip": self.skip,
             **self.options(),
         }
 
@@ -227,7 +252,7 @@ class Recurrent(RecurrentBase):
     ----------
     activation : {"tanh", "relu"}
         f. With "relu", initial recurrent weights are the identity (Le, Jaitly & Hinton 2015).
-    units, output, directions, scale
+    units, output, directions, scale, skip
         See :class:`RecurrentBase`.
     """
 
@@ -268,7 +293,7 @@ class LSTM(RecurrentBase):
     forget_gate : bool
         False: the cell of 1997, ``c' = c + i * g``. The layer then has a quarter fewer parameters,
         and the gradient along the cell state does not decay.
-    units, output, directions, scale
+    units, output, directions, scale, skip
         See :class:`RecurrentBase`. Equations: :func:`ictus.kernels.lstm`.
     """
 
@@ -357,7 +382,7 @@ class GRU(RecurrentBase):
 
     Parameters
     ----------
-    units, output, directions, scale
+    units, output, directions, scale, skip
         See :class:`RecurrentBase`. Equations: :func:`ictus.kernels.gru`.
     """
 
@@ -379,5 +404,4 @@ def Bidirectional(layer: RecurrentBase) -> RecurrentBase:  # noqa: N802  (it rea
         raise TypeError(f"Bidirectional: layer must be a recurrent layer, got {layer!r}")
     double = copy.copy(layer)
     double.directions = 2
-    double.output_size = 2 * layer.units
     return double

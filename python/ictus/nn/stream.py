@@ -32,6 +32,16 @@ def _dense(weights: Array, bias: Array, activation: int) -> Call:
     return call
 
 
+def _beside(step: Call, units: int) -> Call:
+    """A call of a recurrent layer whose input lies beside its output."""
+
+    def call(x: Array, out: Array) -> None:
+        step(x, out[:, :units])
+        out[:, units:] = x
+
+    return call
+
+
 class Stream:
     """Made by ``SequenceNetwork.stream()``. Call it with frames in their order.
 
@@ -80,7 +90,7 @@ class Stream:
             native = layer.native_stream(layer.native_layer([v.copy() for v in views]))
             self._recurrent.append(native)
             call: Call = native.step
-            return call
+            return _beside(call, layer.units) if layer.skip else call
         if isinstance(layer, Dense):
             return _dense(views[0], views[1], activation_number("Stream", layer.activation))
         raise ValueError(f"stream: a layer {type(layer).__name__} cannot run frame by frame")
