@@ -57,19 +57,19 @@ def run(experiment: Experiment, seed: int, budget: int) -> dict[str, Any]:
     """Train one network until its criterion is met or the budget is spent."""
     started = time.perf_counter()
     network = experiment.network(seed)
-    optimizer = ictus.Adam(experiment.learning_rate, clip_norm=experiment.clip_norm)
-    optimizer.prepare(network.parameters, network.weight_segments, network.weight_matrices)
     # Data and criterion draw from streams of their own, by the seed alone.
     sequences = np.random.default_rng([seed, 1])
     task = experiment.task(np.random.default_rng([seed, 2]))
     presented, met = 0, False
     while presented < budget and not met:
+        if presented in (0, experiment.plain):
+            optimizer = experiment.optimizer(presented)
+            optimizer.prepare(network.parameters, network.weight_segments, network.weight_matrices)
         x, y = task.draw(min(experiment.chunk, budget - presented), sequences)
         for first in range(0, len(x), experiment.batch_size):
             batch, target = join(x[first : first + experiment.batch_size]), task.targets(y, first)
             outputs = np.empty((len(target), network.output_size), network.dtype)
             network.loss_and_gradient(batch, target, outputs=outputs)
-            optimizer.learning_rate = experiment.rate(presented)
             optimizer.step(network.parameters, network.gradient)
             presented += len(batch)
             task.observe(outputs, target)

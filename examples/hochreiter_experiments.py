@@ -193,8 +193,20 @@ class Experiment:
         The paper's LSTM: sequences, weights, share of successes, as far as they are known.
     inputs, outputs, cells : int
     loss : str
-    task : callable
-        Makes the task, from a generator.
+    make_task : callable
+        Makes the task, from a batch size and a generator.
+    budget : int
+        Most training sequences of a run.
+    last : bool
+        Whether the target is at the end alone.
+    plain, plain_rate
+        So many sequences are first learnt by plain gradient descent, at this rate.
+    chunk : int
+        Training sequences between two looks at the criterion.
+    cell : dict
+        Options of the LSTM.
+    input_bias, output_bias : float
+        Initial biases of these gates.
     """
 
     title: str
@@ -207,48 +219,49 @@ class Experiment:
     make_task: Callable[..., Task]
     budget: int
     last: bool = True
-    embedding: int = 0
     learning_rate: float = 0.01
-    decay: int = 0
+    plain: int = 0
+    plain_rate: float = 100.0
     clip_norm: float | None = 1.0
     batch_size: int = 1
     chunk: int = 100
     cell: dict[str, Any] = field(default_factory=dict)
-    input_bias: tuple[float, float] = (0.0, 0.0)
-    output_bias: tuple[float, float] = (0.0, 0.0)
+    input_bias: float = 0.0
+    output_bias: float = 0.0
 
     def network(self, seed: int) -> ictus.SequenceNetwork:
         """The network with the initial weights of a seed."""
         lstm = ictus.LSTM(self.cells, output="last" if self.last else "steps", **self.cell)
-        first = [ictus.Embedding(self.embedding)] if self.embedding else []
         network = ictus.SequenceNetwork(
-            self.inputs, [*first, lstm, ictus.Dense(self.outputs)], self.loss, seed=seed
+            self.inputs, [lstm, ictus.Dense(self.outputs)], self.loss, seed=seed
         )
-        gates = network.views(network.parameters)[len(first)][2].reshape(-1, self.cells)
-        # From the first cell to the last; closed gates keep cells apart (section 5.1 of the paper).
-        for gate, bias in ((0, self.input_bias), (-2, self.output_bias)):
-            gates[gate] = np.linspace(*bias, self.cells)
+        gates = network.views(network.parameters)[0][2].reshape(-1, self.cells)
+        gates[0], gates[-2] = self.input_bias, self.output_bias
         return network
 
     def task(self, own: np.random.Generator) -> Task:
         return self.make_task(self.batch_size, own)
 
-    def rate(self, presented: int) -> float:
-        """The learning rate: halved after `decay` sequences, a third after twice as many."""
-        return self.learning_rate / (1 + presented / self.decay if self.decay else 1)
+    def optimizer(self, presented: int) -> ictus.Optimizer:
+        """Adam, or plain gradient descent for the first `plain` sequences."""
+        if presented < self.plain:
+            return ictus.SGD(self.plain_rate, clip_norm=self.clip_norm)
+        return ictus.Adam(self.learning_rate, clip_norm=self.clip_norm)
 
 
 ORIGINAL = {"forget_gate": False}  # the cell of 1997
-CLOSED = (-3.0, -3.0)  # input gates that are almost closed at first, as in experiments 4 and 5
+CLOSED = -3.0  # input gates that are almost closed at first, as in experiments 4 and 5
+TIGHT = -5.0  # for time lags of 500 and more
 
 
-def lag(steps: int, symbols: int, sequences: int, **settings: Any) -> Experiment:
+def lag(steps: int, symbols: int, sequences: int) -> Experiment:
     make = partial(datasets.distractor_time_lag, lag=steps, symbols=symbols)
     return Experiment(
         f"2c: lag {steps}, {symbols} distractors", "error < 0.2 in 10,000 sequences",
         {"sequences": sequences, "solved": "100 %"},
         symbols + 4, 2, 2, "softmax_cross_entropy", partial(Frozen, make, 0.2), sequences,
-        cell=ORIGINAL, input_bias=CLOSED, **settings,
+        cell=ORIGINAL, input_bias=CLOSED if steps < 500 else TIGHT,
+        chunk=100 if steps < 500 else 20,
     )  # fmt: skip
 
 
@@ -293,7 +306,8 @@ def order(relevant: int, weights: int, sequences: int, wrong: int, **settings: A
         f"6{'ab'[relevant - 2]}: order of {relevant} symbols",
         "the last 2,000 below 0.3, mean error < 0.1",
         {"sequences": sequences, "weights": weights, "test_wrong": wrong / 2560, "solved": "100 %"},
-        8, 2**relevant, 3, "softmax_cross_entropy", partial(Recent, make, 0.3, 1, 0.1), sequences,
+        8, 2**relevant, 2 * relevant - 1, "softmax_cross_entropy",
+        partial(Recent, make, 0.3, 1, 0.1), sequences,
         cell=ORIGINAL, input_bias=CLOSED, **settings,
     )  # fmt: skip
 
@@ -319,13 +333,15 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"sequences": 5040, "solved": "100 %"},
         101,
         101,
-        2,
+        1,
         "softmax_cross_entropy",
         partial(RegularLag, partial(datasets.regular_time_lag, symbols=100), 0.25),
         30_000,
         last=False,
         cell=ORIGINAL | {"skip": True},
-        input_bias=CLOSED,
+        input_bias=-5.0,
+        output_bias=-4.0,
+        plain=1500,
     ),
     "random-lag": Experiment(
         "2b: time lag 100, random",
@@ -333,18 +349,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"sequences": 5680, "solved": "100 %"},
         101,
         101,
-        4,
+        8,
         "softmax_cross_entropy",
         partial(Frozen, partial(datasets.random_time_lag, symbols=100), 0.25),
         30_000,
+        learning_rate=0.003,
         cell=ORIGINAL,
-        input_bias=CLOSED,
+        input_bias=-2.0,
     ),
     "lag-50": lag(50, 50, 30_000),
     "lag-100": lag(100, 100, 31_000),
     "lag-200": lag(200, 200, 33_000),
     "lag-500": lag(500, 500, 38_000),
-    "lag-1000": lag(1000, 1000, 49_000, chunk=20),
+    "lag-1000": lag(1000, 1000, 49_000),
     "lag-1000-500": lag(1000, 500, 49_000),
     "lag-1000-200": lag(1000, 200, 75_000),
     "lag-1000-100": lag(1000, 100, 135_000),

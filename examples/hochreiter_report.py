@@ -89,14 +89,13 @@ def rows(name: str, experiment: Experiment, runs: list[dict[str, Any]]) -> str:
 
 def setting(name: str, e: Experiment) -> str:
     gates = "none" if not e.cell.get("forget_gate", True) else f"bias {e.cell['forget_bias']:.2g}"
-    decay = f", halved after {e.decay:,}" if e.decay else ""
     cells = [
         f"`{name}`",
         e.criterion,
         str(e.cells),
         gates,
-        f"{e.input_bias[0]:g}",
-        f"{e.learning_rate:g}{decay}",
+        f"{e.input_bias:g}, {e.output_bias:g}",
+        f"{e.learning_rate:g}",
         str(e.batch_size),
         f"{e.budget:,}",
     ]
@@ -121,8 +120,8 @@ def write(folder: Path) -> None:
         "One layer of LSTM cells and a linear one with softmax (1, 2, 6), logistic (3a, 3b) or "
         "squared error (3c, 4, 5). Adam with gradients clipped to a length of 1.",
         "",
-        "| name | criterion | cells | forget gates | input gate bias | learning rate | batch |"
-        " budget |",
+        "| name | criterion | cells | forget gates | input, output gate bias | learning rate |"
+        " batch | budget |",
         "|---|---|---|---|---|---|---|---|",
         *(setting(name, EXPERIMENTS[name]) for name in own),
     ]
