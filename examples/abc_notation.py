@@ -25,9 +25,8 @@ def read_tunes(archive: Path) -> list[str]:
     """Return the tunes of a collection as texts: metre, key, and the melody in one line.
 
     Titles, remarks, chord symbols, spaces and line breaks are left away, of several notes at once
-    the last is kept. Tunes that change metre, key or unit, and those with other signs than ours,
-    are left out, and so are repeated ones and those with a
-    sign that fewer than three tunes have.
+    the last is kept. Left out are tunes that change metre, key or unit, those with other signs than
+    ours, or with one that fewer than three tunes have, and repeated ones.
     """
     tunes: dict[str, None] = {}
     with tarfile.open(archive) as files:

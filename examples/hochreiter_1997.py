@@ -84,15 +84,18 @@ def run(experiment: Experiment, seed: int, budget: int) -> dict[str, Any]:
 
 
 def record(path: Path, experiment: str, seed: int, result: dict[str, Any]) -> None:
-    """Enter a finished run; a lock keeps two processes apart, a rename readers."""
+    """Enter a finished run; a lock on the folder keeps processes apart, a rename readers."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         results = json.loads(path.read_text()) if path.exists() else {}
         results.setdefault(experiment, {})[str(seed)] = result
         part = path.with_suffix(".part")
         part.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
         os.replace(part, path)
+    finally:
+        os.close(folder)
 
 
 def main() -> None:

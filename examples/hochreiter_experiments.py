@@ -250,8 +250,11 @@ class Experiment:
 
 
 ORIGINAL = {"forget_gate": False}  # the cell of 1997
-CLOSED = -3.0  # input gates that are almost closed at first, as in experiments 4 and 5
-TIGHT = -5.0  # for time lags of 500 and more
+
+
+def closed(steps: int) -> float:
+    """Input gates that are almost closed at first, as in the paper's experiments 4 and 5."""
+    return -3.0 if steps < 500 else -5.0
 
 
 def lag(steps: int, symbols: int, sequences: int) -> Experiment:
@@ -260,7 +263,7 @@ def lag(steps: int, symbols: int, sequences: int) -> Experiment:
         f"2c: lag {steps}, {symbols} distractors", "error < 0.2 in 10,000 sequences",
         {"sequences": sequences, "solved": "100 %"},
         symbols + 4, 2, 2, "softmax_cross_entropy", partial(Frozen, make, 0.2), sequences,
-        cell=ORIGINAL, input_bias=CLOSED if steps < 500 else TIGHT,
+        cell=ORIGINAL, input_bias=closed(steps),
         chunk=100 if steps < 500 else 20,
     )  # fmt: skip
 
@@ -281,7 +284,7 @@ def two_classes(
         f"at most {of_256} of 256 wrong, mean error < {mean}",
         {"sequences": second, "first_criterion": first, "weights": 102, "test_wrong": wrong},
         1, 1, 3, loss, partial(TestSet, make, limit, of_256, mean), second,
-        cell=ORIGINAL, input_bias=CLOSED,
+        cell=ORIGINAL, input_bias=closed(length),
     )  # fmt: skip
 
 
@@ -295,7 +298,7 @@ def pairs(
         f"fewer than {wrong} of the last 2,000 err by 0.04"
         + (f", mean error < {mean}" if np.isfinite(mean) else ""),
         {"sequences": sequences, "weights": 93, "test_wrong": test / 2560, "solved": "100 %"},
-        2, 1, 3, "squared_error", task, 2 * sequences, batch_size=4, input_bias=CLOSED,
+        2, 1, 3, "squared_error", task, 2 * sequences, batch_size=4, input_bias=closed(length),
         cell={"forget_bias": float(np.log(length))}, **settings,
     )  # fmt: skip
 
@@ -308,7 +311,7 @@ def order(relevant: int, weights: int, sequences: int, wrong: int, **settings: A
         {"sequences": sequences, "weights": weights, "test_wrong": wrong / 2560, "solved": "100 %"},
         8, 2**relevant, 2 * relevant - 1, "softmax_cross_entropy",
         partial(Recent, make, 0.3, 1, 0.1), sequences,
-        cell=ORIGINAL, input_bias=CLOSED, **settings,
+        cell=ORIGINAL, input_bias=closed(100), **settings,
     )  # fmt: skip
 
 
@@ -333,7 +336,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"sequences": 5040, "solved": "100 %"},
         101,
         101,
-        1,
+        2,
         "softmax_cross_entropy",
         partial(RegularLag, partial(datasets.regular_time_lag, symbols=100), 0.25),
         30_000,
