@@ -6,8 +6,9 @@ from ictus.nn.embedding import Embedding
 from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Cache, Draws, Layer
 from ictus.nn.losses import LOSSES, Loss
+from ictus.nn.lstm import LSTM
 from ictus.nn.network import Network
-from ictus.nn.recurrent import GRU, LSTM, Bidirectional, Recurrent
+from ictus.nn.recurrent import GRU, Bidirectional, Recurrent
 from ictus.nn.sequence_network import SequenceNetwork
 from ictus.nn.sequences import SequenceBatch
 from ictus.nn.stream import Stream

@@ -9,7 +9,8 @@ from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
 from ictus.nn.embedding import Embedding
 from ictus.nn.layer import Layer
-from ictus.nn.recurrent import GRU, LSTM, Recurrent
+from ictus.nn.lstm import LSTM
+from ictus.nn.recurrent import GRU, Recurrent
 
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer for layer in (Dense, Dropout, Embedding, Recurrent, LSTM, GRU)
