@@ -61,6 +61,9 @@ def unit_means(kind: str, x: Array, group: int = 1) -> Array:
         return reference.softplus(x)
     if kind == "softmax":
         return softmax(x, group)
+    if kind == "labelled":
+        plain, label = x[:, :-group], x[:, -group:]
+        return np.concatenate([reference.sigmoid(plain), softmax(label, group)], axis=1)
     return x
 
 
@@ -94,9 +97,19 @@ def unit_samples(
     if kind == "gaussian":
         deviation = 1 if variance is None else np.sqrt(variance)
         return x + deviation * draws.normal(rows, columns)
-    groups = columns // group
-    below = np.cumsum(softmax(x, group).reshape(rows, groups, group), axis=-1)
-    u = draws.uniform(rows, groups)[..., None] * below[..., -1:]
+    if kind == "labelled":  # the label draws by the number of its first unit
+        plain = columns - group
+        u = draws.uniform(rows, plain + 1)
+        bits = (u[:, :plain] < reference.sigmoid(x[:, :plain])).astype(np.float64)
+        return np.concatenate([bits, group_samples(x[:, plain:], u[:, plain:], group)], axis=1)
+    return group_samples(x, draws.uniform(rows, columns // group), group)
+
+
+def group_samples(x: Array, uniforms: Array, group: int) -> Array:
+    """States of softmax groups, by inverting their distribution at a number each."""
+    rows, columns = x.shape
+    below = np.cumsum(softmax(x, group).reshape(rows, columns // group, group), axis=-1)
+    u = uniforms[..., None] * below[..., -1:]
     chosen = np.minimum((u >= below).sum(axis=-1), group - 1)
     return np.eye(group)[chosen].reshape(rows, columns)
 
@@ -124,6 +137,9 @@ def visible_states(m: Machine) -> Array:
     units = len(m.visible_bias)
     if m.visible_type == "bernoulli":
         return np.array(list(itertools.product((0.0, 1.0), repeat=units)))
+    if m.visible_type == "labelled":
+        bits = itertools.product((0.0, 1.0), repeat=units - m.group_size)
+        return np.array([(*b, *y) for b in bits for y in np.eye(m.group_size)])
     groups = itertools.product(np.eye(m.group_size), repeat=units // m.group_size)
     return np.array([np.concatenate(each) for each in groups])
 

@@ -1,5 +1,6 @@
 // The layers of a chain and free energy, and the registration of the family.
 #include "bindings/families.h"
+#include "bindings/rbm_delta.h"
 #include "bindings/rbm_divergence.h"
 #include "bindings/rbm_model.h"
 #include "core/tables.h"
@@ -62,9 +63,9 @@ void layer(bool hidden, const Rbm& model, py::handle given, py::handle row_bias,
     a.given_row_stride = rows > 1 ? states.stride[0] : states.shape[1];
     a.row_bias = inputs.optional("row_bias", row_bias, {rows, units});
     a.inverse_temperature = inputs.optional("inverse_temperature", inverse_temperature, {rows});
-    if (a.inverse_temperature != nullptr && kind != Units::bernoulli && kind != Units::softmax) {
+    if (a.inverse_temperature != nullptr && (kind == Units::gaussian || kind == Units::rectified)) {
       check.value_error("inverse_temperature",
-                        "must be None unless the units are bernoulli or softmax");
+                        "must be None unless the units are bernoulli, softmax or labelled");
     }
     a.uniforms = inputs.optional("uniforms", uniforms, {rows, units});
     if (a.uniforms != nullptr && (kind != Units::bernoulli || Check::absent(sample))) {
@@ -121,6 +122,32 @@ void free_energy(const Rbm& model, py::handle visible, py::handle inverse_temper
   });
 }
 
+void label_energies(const Rbm& model, py::handle visible, py::handle out) {
+  const Check check("label_energies");
+  with_model(model, check, [&](const auto& m) {
+    using T = ScalarOf<std::remove_reference_t<decltype(m)>>;
+    if (m.visible_units != Units::labelled || m.hidden_units == Units::rectified) {
+      check.value_error("model",
+                        "must have labelled visible and bernoulli or gaussian hidden units");
+    }
+    Inputs<T> inputs(check, model);
+    const View<const T> v = inputs.rows("visible", visible, m.visible - m.group);
+    const std::int64_t rows = v.shape[0];
+    LabelEnergyArguments<T> a = {};
+    a.model = m;
+    a.rows = rows;
+    a.visible = v.data;
+    a.visible_row_stride = rows > 1 ? v.stride[0] : v.shape[1];
+    a.out = inputs.output("out", out, {rows, m.group}).data;
+    if (rows == 0) return;
+    const auto& kernels = *tables<T>().rbm;
+    a.workspace = thread_workspace(kernels.free_energy_workspace(rows, m.visible, m.hidden));
+    const ReleaseGil release(static_cast<double>(rows) * static_cast<double>(m.visible) *
+                             static_cast<double>(m.hidden));
+    kernels.label_energies(a);
+  });
+}
+
 }  // namespace
 
 void register_rbm(py::module_& module) {
@@ -142,6 +169,7 @@ void register_rbm(py::module_& module) {
         layer(false, model, given, row_bias, beta, mean, sample, uniforms, seed, stream, first_row);
       });
   module.def("free_energy", &free_energy);
+  module.def("label_energies", &label_energies);
   const py::object none = py::none();
   py::class_<Divergence>(module, "ContrastiveDivergence", "Updates of a model, and their state.")
       .def(py::init<const Rbm&, py::object, py::object, py::object, py::object, py::object,
@@ -161,7 +189,14 @@ void register_rbm(py::module_& module) {
            py::arg("fast_decay") = 0.95, py::arg("variance_rate") = 0.0,
            py::arg("lowest_log_variance") = -7.0, py::arg("highest_log_variance") = 7.0,
            py::arg("sparsity_target") = 0.0, py::arg("sparsity_cost") = 0.0,
-           py::arg("sparsity_decay") = 0.9, py::arg("seed") = 0, py::arg("stream") = 0);
+           py::arg("sparsity_decay") = 0.9, py::arg("chain_visible") = none, py::arg("seed") = 0,
+           py::arg("stream") = 0);
+  py::class_<DeltaRule>(module, "DeltaRule", "Updates of one layer of a directed net.")
+      .def(py::init<const Rbm&, bool, py::object, py::object>(), py::arg("model"),
+           py::arg("hidden"), py::arg("weights_velocity"), py::arg("bias_velocity"))
+      .def("update", &DeltaRule::update, py::arg("given"), py::arg("target"), py::kw_only(),
+           py::arg("weight_rate") = 0.1, py::arg("bias_rate") = 0.1, py::arg("momentum") = 0.0,
+           py::arg("l1") = 0.0, py::arg("l2") = 0.0);
 }
 
 }  // namespace ictus::bindings

@@ -10,6 +10,21 @@
 
 namespace ictus::bindings {
 
+class OneAtATime {
+ public:
+  explicit OneAtATime(std::atomic<bool>& busy) : busy_(busy) {
+    if (busy_.exchange(true)) {
+      throw std::runtime_error("update: another thread is updating this model");
+    }
+  }
+  ~OneAtATime() { busy_ = false; }
+  OneAtATime(const OneAtATime&) = delete;
+  OneAtATime& operator=(const OneAtATime&) = delete;
+
+ private:
+  std::atomic<bool>& busy_;
+};
+
 class Divergence {
  public:
   Divergence(const Rbm& model, py::object weights_velocity, py::object visible_velocity,
@@ -85,7 +100,8 @@ class Divergence {
               py::handle visible_uniforms, py::handle hidden_uniforms, double fast_rate,
               double fast_decay, double variance_rate, double lowest_log_variance,
               double highest_log_variance, double sparsity_target, double sparsity_cost,
-              double sparsity_decay, std::uint64_t seed, std::uint64_t stream) {
+              double sparsity_decay, py::handle chain_visible, std::uint64_t seed,
+              std::uint64_t stream) {
     const Check check("update");
     const auto run = [&](auto scalar) {
       using T = decltype(scalar);
@@ -113,6 +129,15 @@ class Divergence {
         check.value_error("negative_scale", "must be 0 with gaussian visible units");
       }
       take_uniforms(check, a, visible_uniforms, hidden_uniforms);
+      if (!Check::absent(chain_visible)) {
+        const std::int64_t rows = a.particles == nullptr ? a.rows : a.particle_rows;
+        const View<T> v = check.contiguous<T>("chain_visible", chain_visible,
+                                              {rows, a.model.visible}, Access::write);
+        held_.disjoint(check, "chain_visible", v);
+        check.disjoint("chain_visible", v, "data",
+                       check.rows<const T>("data", data, {kAny, a.model.visible}));
+        a.chain_visible = v.data;
+      }
       a.fast_rate = number("fast_rate", fast_rate);
       check.require(fast_rate == 0 || a.fast_weights != nullptr, "fast_rate",
                     "0 without fast_weights", fast_rate);
@@ -143,21 +168,6 @@ class Divergence {
   }
 
  private:
-  class OneAtATime {
-   public:
-    explicit OneAtATime(std::atomic<bool>& busy) : busy_(busy) {
-      if (busy_.exchange(true)) {
-        throw std::runtime_error("update: another thread is updating this model");
-      }
-    }
-    ~OneAtATime() { busy_ = false; }
-    OneAtATime(const OneAtATime&) = delete;
-    OneAtATime& operator=(const OneAtATime&) = delete;
-
-   private:
-    std::atomic<bool>& busy_;
-  };
-
   template <class T>
   void take_data(const Check& check, DivergenceArguments<T>& a, py::handle data,
                  py::handle context) {

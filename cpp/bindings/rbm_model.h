@@ -14,8 +14,8 @@ class Rbm {
       : arrays{weights, visible_bias, hidden_bias, variance} {
     const Check check("RbmModel");
     is_float = check.is_float("weights", weights);
-    check.require(visible_units >= 0 && visible_units <= 2, "visible_units", "in 0 .. 2",
-                  visible_units);
+    check.require((visible_units >= 0 && visible_units <= 2) || visible_units == 4, "visible_units",
+                  "0, 1, 2 or 4", visible_units);
     check.require(hidden_units == 0 || hidden_units == 1 || hidden_units == 3, "hidden_units",
                   "0, 1 or 3", hidden_units);
     with_scalar(check, "weights", weights, [&](auto scalar) {
@@ -31,9 +31,14 @@ class Rbm {
       m.visible_units = static_cast<Units>(visible_units);
       m.hidden_units = static_cast<Units>(hidden_units);
       const bool softmax = m.visible_units == Units::softmax;
-      check.require(softmax ? group >= 1 && m.visible % group == 0 : group == 1, "group_size",
-                    softmax ? "a divisor of the visible units" : "1 where there are no groups",
-                    static_cast<double>(group));
+      if (m.visible_units == Units::labelled) {
+        check.require(group >= 1 && group < m.visible, "group_size",
+                      "at least 1 and less than the visible units", static_cast<double>(group));
+      } else {
+        check.require(softmax ? group >= 1 && m.visible % group == 0 : group == 1, "group_size",
+                      softmax ? "a divisor of the visible units" : "1 where there are no groups",
+                      static_cast<double>(group));
+      }
       m.group = group;
       m.weights = w.data;
       m.visible_bias =

@@ -1,8 +1,9 @@
 // Restricted Boltzmann machines (ictus/rbm.h): half steps of the Gibbs chain, free energy, and the
-// update of contrastive divergence. Each product runs dense or over what is not zero, whichever
-// costs less.
+// updates of contrastive divergence and of the delta rule. Each product runs dense or over what is
+// not zero, whichever costs less.
 #include "ictus/rbm.h"
 
+#include "kernels/detail/delta.h"
 #include "kernels/detail/divergence.h"
 #include "kernels/detail/layer.h"
 
@@ -45,36 +46,47 @@ double visible_energy(const RbmModel<T>& m, const T* v) {
   return static_cast<double>(horizontal_sum<T>(sum));
 }
 
-// The hidden terms, from a row of inputs: summed over the states of the hidden units.
+// The hidden terms, from a row of inputs: summed over the states of the hidden units. `more` is
+// added to the inputs, where it is given.
 template <class T>
-double hidden_energy(const RbmModel<T>& m, const T* input, T beta) {
+double hidden_energy(const RbmModel<T>& m, const T* input, T beta, const T* more = nullptr) {
   Vector<T> sum = {};
   for_vectors<T>(0, m.hidden, [&](std::int64_t j, auto access) {
-    const Vector<T> x = access.read(input + j);
+    Vector<T> x = access.read(input + j);
+    if (more != nullptr) x += access.read(more + j);
     sum += access.keep(
         m.hidden_units == Units::gaussian ? x * x * (beta / T(2)) : softplus<T>(x * beta), T(0));
   });
   return static_cast<double>(horizontal_sum<T>(sum));
 }
 
+// Calls body(first, rows, input) for one part of the rows after another: the inputs of the hidden
+// units, from a workspace of free_energy_workspace bytes.
+template <class T, class Body>
+void for_hidden_inputs(RbmModel<T> m, std::int64_t all, const T* visible, std::int64_t stride,
+                       void* workspace, Body&& body) {
+  m.hidden_units = Units::gaussian;  // whose mean is the input itself
+  T* const input = static_cast<T*>(workspace);
+  const std::int64_t most = all < kRowsAtOnce ? all : kRowsAtOnce;
+  for (std::int64_t first = 0; first < all; first += kRowsAtOnce) {
+    const std::int64_t rows = all - first < kRowsAtOnce ? all - first : kRowsAtOnce;
+    LayerArguments<T> inputs = {};
+    inputs.model = m;
+    inputs.rows = rows;
+    inputs.given = visible + first * stride;
+    inputs.given_row_stride = stride;
+    inputs.mean = input;
+    inputs.workspace = static_cast<char*>(workspace) + aligned_bytes<T>(most * m.hidden);
+    hidden_layer(inputs);
+    body(first, rows, input);
+  }
+}
+
 template <class T>
 void free_energy(const FreeEnergyArguments<T>& a) noexcept {
   const RbmModel<T>& m = a.model;
-  RbmModel<T> linear = m;
-  linear.hidden_units = Units::gaussian;  // whose mean is the input itself
-  T* const input = static_cast<T*>(a.workspace);
-  for (std::int64_t first = 0; first < a.rows; first += kRowsAtOnce) {
-    const std::int64_t rows = a.rows - first < kRowsAtOnce ? a.rows - first : kRowsAtOnce;
+  const auto finish = [&](std::int64_t first, std::int64_t rows, const T* input) {
     const T* const visible = a.visible + first * a.visible_row_stride;
-    LayerArguments<T> inputs = {};
-    inputs.model = linear;
-    inputs.rows = rows;
-    inputs.given = visible;
-    inputs.given_row_stride = a.visible_row_stride;
-    inputs.mean = input;
-    inputs.workspace = static_cast<char*>(a.workspace) +
-                       aligned_bytes<T>((a.rows < kRowsAtOnce ? a.rows : kRowsAtOnce) * m.hidden);
-    hidden_layer(inputs);
     parallel_ranges(
         rows, 1 + kElementsPerChunk / (m.visible + m.hidden), [&](auto begin, auto end) {
           for (std::int64_t i = begin; i < end; ++i) {
@@ -85,20 +97,49 @@ void free_energy(const FreeEnergyArguments<T>& a) noexcept {
                 hidden_energy(m, input + i * m.hidden, beta));
           }
         });
-  }
+  };
+  for_hidden_inputs(m, a.rows, a.visible, a.visible_row_stride, a.workspace, finish);
+}
+
+template <class T>
+void label_energies(const LabelEnergyArguments<T>& a) noexcept {
+  const RbmModel<T>& m = a.model;
+  RbmModel<T> rest = m;  // without the label units, whose weights are the last rows
+  rest.visible -= m.group;
+  rest.visible_units = Units::bernoulli;
+  const T* const label_bias = m.visible_bias + rest.visible;
+  const T* const label_weights = m.weights + rest.visible * m.hidden;
+  const auto finish = [&](std::int64_t first, std::int64_t rows, const T* input) {
+    const std::int64_t grain = 1 + kElementsPerChunk / (rest.visible + m.group * m.hidden);
+    parallel_ranges(rows, grain, [&](auto begin, auto end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const T* const v = a.visible + (first + i) * a.visible_row_stride;
+        const double visible = visible_energy(rest, v);
+        for (std::int64_t y = 0; y < m.group; ++y) {
+          const double hidden =
+              hidden_energy(m, input + i * m.hidden, T(1), label_weights + y * m.hidden);
+          a.out[(first + i) * m.group + y] =
+              static_cast<T>(visible - static_cast<double>(label_bias[y]) - hidden);
+        }
+      }
+    });
+  };
+  for_hidden_inputs(rest, a.rows, a.visible, a.visible_row_stride, a.workspace, finish);
 }
 
 }  // namespace
 
 extern const RbmKernels<float> rbm_float;
 extern const RbmKernels<double> rbm_double;
-const RbmKernels<float> rbm_float = {hidden_layer<float>,        visible_layer<float>,
-                                     free_energy<float>,         contrastive_divergence<float>,
-                                     layer_workspace<float>,     free_energy_workspace<float>,
-                                     divergence_workspace<float>};
-const RbmKernels<double> rbm_double = {hidden_layer<double>,        visible_layer<double>,
-                                       free_energy<double>,         contrastive_divergence<double>,
-                                       layer_workspace<double>,     free_energy_workspace<double>,
-                                       divergence_workspace<double>};
+const RbmKernels<float> rbm_float = {
+    hidden_layer<float>,    visible_layer<float>,          free_energy<float>,
+    label_energies<float>,  contrastive_divergence<float>, delta_rule<float>,
+    layer_workspace<float>, free_energy_workspace<float>,  divergence_workspace<float>,
+    delta_workspace<float>};
+const RbmKernels<double> rbm_double = {
+    hidden_layer<double>,    visible_layer<double>,          free_energy<double>,
+    label_energies<double>,  contrastive_divergence<double>, delta_rule<double>,
+    layer_workspace<double>, free_energy_workspace<double>,  divergence_workspace<double>,
+    delta_workspace<double>};
 
 }  // namespace ictus::ICTUS_LEVEL

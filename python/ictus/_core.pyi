@@ -1,9 +1,26 @@
 """The native module: kernels on arrays that the callers in ictus.kernels have prepared."""
 
-from collections.abc import Sequence
 from typing import Any, final
 
 from numpy.typing import NDArray
+
+from ictus._core_machines import ContrastiveDivergence as ContrastiveDivergence
+from ictus._core_machines import DeltaRule as DeltaRule
+from ictus._core_machines import MeanCovarianceDivergence as MeanCovarianceDivergence
+from ictus._core_machines import MeanCovarianceModel as MeanCovarianceModel
+from ictus._core_machines import RbmModel as RbmModel
+from ictus._core_machines import anneal as anneal
+from ictus._core_machines import free_energy as free_energy
+from ictus._core_machines import hidden_layer as hidden_layer
+from ictus._core_machines import hybrid_monte_carlo as hybrid_monte_carlo
+from ictus._core_machines import label_energies as label_energies
+from ictus._core_machines import leapfrog as leapfrog
+from ictus._core_machines import mean_covariance_evaluate as mean_covariance_evaluate
+from ictus._core_machines import (
+    mean_covariance_parameter_gradient as mean_covariance_parameter_gradient,
+)
+from ictus._core_machines import parallel_tempering as parallel_tempering
+from ictus._core_machines import visible_layer as visible_layer
 
 # Levels and threads (bindings/runtime.cpp).
 def instruction_set() -> str: ...
@@ -68,214 +85,6 @@ def uniform(out: NDArray[Any], seed: int, stream: int, first_row: int, /) -> Non
 def normal(out: NDArray[Any], seed: int, stream: int, first_row: int, /) -> None: ...
 def bernoulli(
     p: NDArray[Any], out: NDArray[Any], seed: int, stream: int, first_row: int, /
-) -> None: ...
-
-# rbm
-@final
-class RbmModel:
-    def __init__(
-        self,
-        weights: NDArray[Any],
-        visible_bias: NDArray[Any],
-        hidden_bias: NDArray[Any],
-        variance: NDArray[Any] | None,
-        visible_units: int,
-        hidden_units: int,
-        group: int,
-    ) -> None: ...
-    @property
-    def shape(self) -> tuple[int, int]: ...
-
-def hidden_layer(
-    model: RbmModel,
-    given: NDArray[Any],
-    row_bias: NDArray[Any] | None,
-    inverse_temperature: NDArray[Any] | None,
-    mean: NDArray[Any] | None,
-    sample: NDArray[Any] | None,
-    uniforms: NDArray[Any] | None,
-    seed: int,
-    stream: int,
-    first_row: int,
-    /,
-) -> None: ...
-def visible_layer(
-    model: RbmModel,
-    given: NDArray[Any],
-    row_bias: NDArray[Any] | None,
-    inverse_temperature: NDArray[Any] | None,
-    mean: NDArray[Any] | None,
-    sample: NDArray[Any] | None,
-    uniforms: NDArray[Any] | None,
-    seed: int,
-    stream: int,
-    first_row: int,
-    /,
-) -> None: ...
-def free_energy(
-    model: RbmModel,
-    visible: NDArray[Any],
-    inverse_temperature: NDArray[Any] | None,
-    out: NDArray[Any],
-    /,
-) -> None: ...
-
-@final
-class ContrastiveDivergence:
-    def __init__(
-        self,
-        model: RbmModel,
-        weights_velocity: NDArray[Any],
-        visible_velocity: NDArray[Any],
-        hidden_velocity: NDArray[Any],
-        *,
-        particles: NDArray[Any] | None = None,
-        fast_weights: NDArray[Any] | None = None,
-        visible_context: NDArray[Any] | None = None,
-        hidden_context: NDArray[Any] | None = None,
-        visible_context_velocity: NDArray[Any] | None = None,
-        hidden_context_velocity: NDArray[Any] | None = None,
-        log_variance: NDArray[Any] | None = None,
-        log_variance_velocity: NDArray[Any] | None = None,
-        activity: NDArray[Any] | None = None,
-    ) -> None: ...
-    def update(
-        self,
-        data: NDArray[Any],
-        *,
-        context: NDArray[Any] | None = None,
-        steps: int = 1,
-        weight_rate: float = 0.1,
-        bias_rate: float = 0.1,
-        momentum: float = 0.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        negative_scale: float = 0.0,
-        visible_uniforms: NDArray[Any] | None = None,
-        hidden_uniforms: NDArray[Any] | None = None,
-        fast_rate: float = 0.0,
-        fast_decay: float = 0.95,
-        variance_rate: float = 0.0,
-        lowest_log_variance: float = -7.0,
-        highest_log_variance: float = 7.0,
-        sparsity_target: float = 0.0,
-        sparsity_cost: float = 0.0,
-        sparsity_decay: float = 0.9,
-        seed: int = 0,
-        stream: int = 0,
-    ) -> None: ...
-
-# mean_covariance
-@final
-class MeanCovarianceModel:
-    def __init__(
-        self,
-        filters: NDArray[Any],
-        pooling: NDArray[Any] | None,
-        weights: NDArray[Any],
-        visible_bias: NDArray[Any],
-        covariance_bias: NDArray[Any],
-        mean_bias: NDArray[Any],
-        offset: float,
-    ) -> None: ...
-    @property
-    def shape(self) -> tuple[int, int, int, int]: ...
-    @property
-    def pooled(self) -> bool: ...
-
-def mean_covariance_evaluate(
-    model: MeanCovarianceModel,
-    visible: NDArray[Any],
-    covariance_mean: NDArray[Any] | None,
-    mean_mean: NDArray[Any] | None,
-    free_energy: NDArray[Any] | None,
-    gradient: NDArray[Any] | None,
-    /,
-) -> None: ...
-def mean_covariance_parameter_gradient(
-    model: MeanCovarianceModel,
-    visible: NDArray[Any],
-    gradient: Sequence[NDArray[Any] | None],
-    /,
-) -> None: ...
-def leapfrog(
-    model: MeanCovarianceModel,
-    visible: NDArray[Any],
-    momentum: NDArray[Any],
-    steps: int,
-    step_size: float,
-    energy_before: NDArray[Any] | None,
-    energy_after: NDArray[Any] | None,
-    /,
-) -> None: ...
-def hybrid_monte_carlo(
-    model: MeanCovarianceModel,
-    visible: NDArray[Any],
-    trajectories: int,
-    steps: int,
-    step_size: float,
-    seed: int,
-    stream: int,
-    first_row: int,
-    acceptance: NDArray[Any] | None,
-    free_energy: NDArray[Any] | None,
-    /,
-) -> None: ...
-
-@final
-class MeanCovarianceDivergence:
-    def __init__(
-        self,
-        model: MeanCovarianceModel,
-        velocity: Sequence[NDArray[Any] | None],
-        *,
-        particles: NDArray[Any] | None = None,
-        filter_length: NDArray[Any] | None = None,
-        pooling_mask: NDArray[Any] | None = None,
-    ) -> None: ...
-    def update(
-        self,
-        data: NDArray[Any],
-        *,
-        trajectories: int = 1,
-        leapfrog_steps: int = 20,
-        step_size: float = 0.01,
-        rates: Sequence[float],
-        momentum: float = 0.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        length_decay: float = 0.95,
-        seed: int = 0,
-        stream: int = 0,
-        acceptance: NDArray[Any] | None = None,
-        data_energy: NDArray[Any] | None = None,
-        chain_energy: NDArray[Any] | None = None,
-    ) -> None: ...
-
-# tempering
-def anneal(
-    model: RbmModel,
-    base_bias: NDArray[Any],
-    inverse_temperature: NDArray[Any],
-    visible: NDArray[Any],
-    log_weights: NDArray[Any],
-    seed: int,
-    stream: int,
-    /,
-) -> None: ...
-def parallel_tempering(
-    model: RbmModel,
-    base_bias: NDArray[Any],
-    inverse_temperature: NDArray[Any],
-    visible: NDArray[Any],
-    temperature: NDArray[Any],
-    row_at: NDArray[Any],
-    swaps: NDArray[Any],
-    steps: int,
-    first_step: int,
-    seed: int,
-    stream: int,
-    /,
 ) -> None: ...
 
 # reduction, loss, optimizer

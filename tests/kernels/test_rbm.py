@@ -13,7 +13,8 @@ from tests import reference_rbm as reference
 from tests import strategies, tolerance
 
 SEED, STREAM = 0x0123_4567_89AB_CDEF, 0xFEDC_BA98_7654_3210
-VISIBLE = ("bernoulli", "gaussian", "softmax")
+VISIBLE = ("bernoulli", "gaussian", "softmax", "labelled")
+GROUPED = ("softmax", "labelled")
 HIDDEN = ("bernoulli", "rectified", "gaussian")
 # (rows, visible, hidden): small ones; ones around the widths of blocks and vectors that are long
 # enough for the path that skips zeros (sparse.h); more rows than one product takes.
@@ -30,7 +31,7 @@ def machine(
     seed: int = 0,
 ) -> reference.Machine:
     """Random parameters under which inputs are of the order of 1."""
-    group_size = group_size if visible_type == "softmax" else 1
+    group_size = group_size if visible_type in GROUPED else 1
     g = np.random.default_rng(seed)
     parameters = [
         g.standard_normal((visible, hidden)) * 2 / np.sqrt(visible + hidden),
@@ -77,21 +78,43 @@ def assert_samples(
         scale = 1 if m.variance is None or kind != "gaussian" else np.sqrt(m.variance)
         tolerance.assert_within(got, expected, bound + 200 * scale * tolerance.epsilon(draws.dtype))
         return
+    if kind == "labelled":  # plain units, then a group that draws by the number of its first unit
+        plain = x.shape[1] - m.group_size
+        parts = [("bernoulli", slice(0, plain), 0), ("softmax", slice(plain, None), plain)]
+        for part, columns, first in parts:
+            assert_discrete(
+                part, got[:, columns], expected[:, columns], x[:, columns],
+                draws, bound[:, columns], m.group_size, first,
+            )  # fmt: skip
+        return
+    assert_discrete(kind, got, expected, x, draws, bound, m.group_size, 0)
+
+
+def assert_discrete(
+    kind: str, got, expected, x, draws: reference.Draws, bound, group_size: int, first: int
+) -> None:
+    epsilon = tolerance.epsilon(draws.dtype)
     if kind == "softmax":
-        grouped = got.reshape(-1, m.group_size)
+        grouped = got.reshape(-1, group_size)
         np.testing.assert_array_equal(grouped.sum(axis=1), 1)
         assert set(np.unique(got)) <= {0, 1}
         wrong = (grouped != expected.reshape(grouped.shape)).any(axis=1)
-        limit = m.group_size * np.repeat(bound.max(axis=1), x.shape[1] // m.group_size)
-        u = draws.uniform(len(x), x.shape[1] // m.group_size).ravel()
-        below = np.cumsum(reference.softmax(x, m.group_size).reshape(grouped.shape), axis=1)
-        near = np.abs(below - u[:, None]).min(axis=1) <= limit + 20 * tolerance.epsilon(draws.dtype)
+        groups = x.shape[1] // group_size
+        limit = group_size * np.repeat(bound.max(axis=1), groups)
+        u = draws.uniform(len(x), first + groups)[:, first:].ravel()
+        below = np.cumsum(reference.softmax(x, group_size).reshape(grouped.shape), axis=1)
+        near = np.abs(below - u[:, None]).min(axis=1) <= limit + 20 * epsilon
     else:
         wrong = got != expected
         p = reference.unit_means("bernoulli", x)
-        near = np.abs(draws.uniform(*x.shape) - p) <= bound + 8 * tolerance.epsilon(draws.dtype)
+        near = np.abs(draws.uniform(*x.shape) - p) <= bound + 8 * epsilon
     assert not (wrong & ~near).any()
     assert wrong.mean() <= 0.01 or wrong.sum() <= 1
+
+
+def units_of(visible_type: str, size: int) -> int:
+    """A number of visible units that goes with groups of 3."""
+    return {"softmax": 3 * size, "labelled": 3 + size}.get(visible_type, size)
 
 
 def run_layer(model: kernels.RbmModel, side: str, given: np.ndarray, **arguments: object) -> None:
@@ -142,7 +165,7 @@ def check_layer(
     if "mean" in outputs:
         expected = reference.unit_means(kind, x, m.group_size)
         slack = (8 + m.group_size) * tolerance.epsilon(dtype) * (1 + np.abs(expected))
-        per_group = bound.max(axis=1, keepdims=True) * 2 if kind == "softmax" else bound
+        per_group = bound.max(axis=1, keepdims=True) * 2 if kind in GROUPED else bound
         tolerance.assert_within(outputs["mean"], expected, per_group + slack)
     if "sample" in outputs:
         draws = reference.Draws(SEED, STREAM, first_row, dtype)
@@ -166,8 +189,7 @@ def test_layers_of_any_shape(
     each_level, rows, visible, hidden, dtype, types, side, wanted, layout, row_bias, tempered,
     first_row,
 ) -> None:  # fmt: skip
-    group = 3 if types[0] == "softmax" else 1
-    m = machine(group * visible, hidden, dtype, *types, 3)
+    m = machine(units_of(types[0], visible), hidden, dtype, *types, 3)
     given = states(rows, len(m.visible_bias) if side == "hidden" else hidden, dtype, 0.5)
     kind = types[1] if side == "hidden" else types[0]
     check_layer(
@@ -176,7 +198,7 @@ def test_layers_of_any_shape(
         strategies.arrange(given, layout),
         wanted,
         row_bias=row_bias,
-        tempered=tempered and kind in ("bernoulli", "softmax"),
+        tempered=tempered and kind in ("bernoulli", *GROUPED),
         first_row=first_row,
     )
 
@@ -196,7 +218,9 @@ def test_dense_and_sparse_states(
         check_layer(m, side, given, "mean", row_bias=True, tempered=True)
 
 
-@pytest.mark.parametrize("types", [("gaussian", "rectified"), ("softmax", "gaussian")])
+@pytest.mark.parametrize(
+    "types", [("gaussian", "rectified"), ("softmax", "gaussian"), ("labelled", "bernoulli")]
+)
 def test_sparse_states_of_other_units(each_level: str, types: tuple[str, str]) -> None:
     m = machine(132, 129, np.float32, *types)
     for side, units in (("hidden", 132), ("visible", 129)):
@@ -252,9 +276,8 @@ def test_uniforms_take_the_place_of_draws(
 def test_free_energy(
     each_level: str, rows, visible, hidden, dtype, types, layout, tempered
 ) -> None:
-    group = 3 if types[0] == "softmax" else 1
-    m = machine(group * visible, hidden, dtype, *types, 3)
-    v = states(rows, group * visible, dtype, 0.5)
+    m = machine(units_of(types[0], visible), hidden, dtype, *types, 3)
+    v = states(rows, len(m.visible_bias), dtype, 0.5)
     beta = np.random.default_rng(2).random(rows).astype(dtype) if tempered else None
     got = kernels.free_energy(native(m), strategies.arrange(v, layout), inverse_temperature=beta)
     assert_free_energy(m, v, got, beta)
@@ -294,7 +317,7 @@ def test_same_bits_for_any_number_of_threads(
     for threads in (1, 2, 3):
         ictus.set_num_threads(threads)
         found = []
-        for visible_type, hidden_type in zip(VISIBLE, HIDDEN, strict=True):
+        for visible_type, hidden_type in zip(VISIBLE, (*HIDDEN, HIDDEN[0]), strict=True):
             m = machine(300, 200, np.float32, visible_type, hidden_type, 5)
             v, h = states(150, 300, np.float32, share), states(150, 200, np.float32, share)
             out = [np.empty_like(h), np.empty_like(h), np.empty_like(v), np.empty_like(v)]

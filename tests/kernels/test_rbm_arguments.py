@@ -89,7 +89,8 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: model(visible_type="rectified"),
         ValueError,
-        "rbm_model: visible_type must be one of bernoulli, gaussian, softmax, got 'rectified'",
+        "rbm_model: visible_type must be one of bernoulli, gaussian, softmax, labelled, got "
+        "'rectified'",
     ),
     (
         lambda: model(hidden_type=None),
@@ -100,6 +101,11 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         lambda: model(visible_type="softmax", group_size=4),
         ValueError,
         "RbmModel: group_size must be a divisor of the visible units, got 4",
+    ),
+    (
+        lambda: model(visible_type="labelled", group_size=6),
+        ValueError,
+        "RbmModel: group_size must be at least 1 and less than the visible units, got 6",
     ),
     (
         lambda: model(group_size=2),
@@ -167,7 +173,8 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         lambda: hidden(units=model(hidden_type="gaussian"), mean=zeros(3, 4),
                        inverse_temperature=zeros(3)),
         ValueError,
-        "hidden_layer: inverse_temperature must be None unless the units are bernoulli or softmax",
+        "hidden_layer: inverse_temperature must be None unless the units are bernoulli, softmax or "
+        "labelled",
     ),
     (
         lambda: hidden(mean=zeros(3, 4), inverse_temperature=zeros(4)),

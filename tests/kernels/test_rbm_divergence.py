@@ -14,7 +14,7 @@ import ictus
 from ictus import kernels
 from tests import reference_rbm as reference
 from tests import strategies
-from tests.kernels.test_rbm import HIDDEN, VISIBLE, machine, native, states
+from tests.kernels.test_rbm import HIDDEN, VISIBLE, machine, native, states, units_of
 
 SMALL, LARGE = (7, 12, 9), (40, 132, 129)
 
@@ -69,6 +69,10 @@ def data_of(m: reference.Machine, rows: int, share: float, seed: int = 4) -> np.
         return np.eye(m.group_size, dtype=dtype)[
             g.integers(0, m.group_size, (rows, groups))
         ].reshape(rows, -1)
+    if m.visible_type == "labelled":
+        label = np.eye(m.group_size, dtype=dtype)[g.integers(0, m.group_size, rows)]
+        plain = g.random((rows, len(m.visible_bias) - m.group_size)) < share
+        return np.concatenate([plain.astype(dtype), label], axis=1)
     if m.visible_type == "gaussian":
         return states(rows, len(m.visible_bias), dtype, share, seed)
     return (g.random((rows, len(m.visible_bias))) < share).astype(dtype)
@@ -178,8 +182,7 @@ def test_everything_at_once(
 def test_update_of_any_shape(
     each_level, rows, visible, hidden, particles, context, parts, types, share, layout
 ) -> None:
-    group = 3 if types[0] == "softmax" else 1
-    m = machine(group * visible, hidden, np.float64, *types, 3)
+    m = machine(units_of(types[0], visible), hidden, np.float64, *types, 3)
     m.weights *= 0.2
     parts["learned_variance"] &= types[0] == "gaussian"
     context = 0 if particles else context

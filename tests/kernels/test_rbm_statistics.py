@@ -130,6 +130,7 @@ def test_exact_gradient_of_the_log_likelihood(each_level: str) -> None:
     [
         ("bernoulli", "bernoulli"),
         ("softmax", "bernoulli"),
+        ("labelled", "bernoulli"),
         ("gaussian", "bernoulli"),
         ("bernoulli", "gaussian"),
     ],

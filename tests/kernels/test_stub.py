@@ -10,9 +10,13 @@ import pytest
 import ictus
 from ictus import _core
 
-STUB = ast.parse(Path(ictus.__file__).with_name("_core.pyi").read_text(encoding="utf-8"))
-FUNCTIONS = {node.name: node for node in STUB.body if isinstance(node, ast.FunctionDef)}
-CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+STUBS = [
+    ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(Path(ictus.__file__).parent.glob("_core*.pyi"))
+]
+BODY = [node for stub in STUBS for node in stub.body]
+FUNCTIONS = {node.name: node for node in BODY if isinstance(node, ast.FunctionDef)}
+CLASSES = {node.name: node for node in BODY if isinstance(node, ast.ClassDef)}
 
 
 def members(owner: ast.ClassDef) -> list[ast.stmt]:

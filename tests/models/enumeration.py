@@ -23,6 +23,9 @@ def visible_states(rbm):
     """All visible states of a machine with discrete visible units."""
     if rbm.visible_type == "softmax":
         return softmax_states(rbm.visible_units // rbm.group_size, rbm.group_size)
+    if rbm.visible_type == "labelled":
+        bits = binary_states(rbm.visible_units - rbm.group_size)
+        return np.array([[*row, *label] for row in bits for label in np.eye(rbm.group_size)])
     return binary_states(rbm.visible_units)
 
 

@@ -15,6 +15,7 @@ KINDS = [
     {"hidden_type": "gaussian"},
     {"visible_type": "softmax", "group_size": 4},
     {"visible_type": "softmax", "group_size": 4, "hidden_type": "gaussian"},
+    {"visible_type": "labelled", "group_size": 3},
     {"visible_type": "gaussian"},
     {"visible_type": "gaussian", "learn_variance": True},
 ]

@@ -25,6 +25,8 @@ def make_rbm(visible, hidden, *, seed=0, scale=0.8, dtype="float64", **options):
         (9, 4, {"visible_type": "softmax", "group_size": 3}),
         (6, 12, {"visible_type": "softmax", "group_size": 3}),
         (5, 3, {"visible_type": "softmax", "group_size": 1}),
+        (8, 4, {"visible_type": "labelled", "group_size": 3}),
+        (6, 12, {"visible_type": "labelled", "group_size": 4}),
     ],
 )
 @pytest.mark.parametrize("rows", [2048, 7])  # all at once, and in blocks
@@ -46,7 +48,14 @@ def test_gaussian_visible_units(learn_variance):
     assert log_partition(rbm) == pytest.approx(logsumexp(joint) + 2 * np.log(step), rel=1e-12)
 
 
-@pytest.mark.parametrize("options", [{}, {"visible_type": "softmax", "group_size": 2}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"visible_type": "softmax", "group_size": 2},
+        {"visible_type": "labelled", "group_size": 3},
+    ],
+)
 def test_gaussian_hidden_units(options):
     """The integral over a fine grid of two hidden units, without its constant."""
     rbm = make_rbm(6, 2, hidden_type="gaussian", **options)

@@ -12,6 +12,7 @@ from tests.models.enumeration import binary_states, energies, visible_distributi
 KINDS = [
     {},
     {"visible_type": "softmax", "group_size": 3},
+    {"visible_type": "labelled", "group_size": 3},
     {"visible_type": "gaussian"},
     {"visible_type": "gaussian", "learn_variance": True},
 ]
@@ -66,6 +67,9 @@ def test_means(options, hidden_type):
     if rbm.visible_type == "softmax":
         e = np.exp(x.reshape(len(x), -1, 3))
         x = (e / e.sum(axis=2, keepdims=True)).reshape(x.shape)
+    elif rbm.visible_type == "labelled":
+        e = np.exp(x[:, 3:])
+        x = np.hstack([1 / (1 + np.exp(-x[:, :3])), e / e.sum(axis=1, keepdims=True)])
     elif rbm.visible_type == "bernoulli":
         x = 1 / (1 + np.exp(-x))
     np.testing.assert_allclose(rbm.mean_visibles(h), x, rtol=1e-12)

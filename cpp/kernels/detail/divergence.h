@@ -39,7 +39,7 @@ struct DivergenceParts {
     };
     hidden_means = take((a.rows + samples) * hidden);
     hidden_states = take(a.particles == nullptr ? samples * hidden : 0);
-    visible_states = take(samples * visible);
+    visible_states = a.chain_visible != nullptr ? a.chain_visible : take(samples * visible);
     gradient = take(visible * hidden);
     chain_weights = take(a.fast_weights == nullptr ? 0 : visible * hidden);
     visible_row_bias = take(context ? a.rows * visible : 0);

@@ -50,11 +50,12 @@ struct RectifiedUnits {
   }
 };
 
+// The first `units` units of each row.
 template <class Kind, class T>
-void elementwise_units(const UnitsPass<T>& p) {
+void elementwise_units(const UnitsPass<T>& p, std::int64_t units) {
   const Source source(p.seed, p.stream);
   const typename Kind::Draw draw{source};
-  parallel_blocks(p.rows, p.columns, [&](auto row, auto rows, auto column, auto columns) {
+  parallel_blocks(p.rows, units, [&](auto row, auto rows, auto column, auto columns) {
     const auto one = [&](auto i, auto j, const auto& random, auto read, auto write) {
       const std::int64_t at = (row + i) * p.columns + column + j;
       Vector<T> x = read(p.input + at);
@@ -122,16 +123,18 @@ inline void softmax_group(const T* x, std::int64_t size, T scale, T* mean, T* sa
   }
 }
 
+// The groups from the unit `first` of each row on; a group draws by its number after `first`.
 template <class T>
-void softmax_units(const UnitsPass<T>& p) {
+void softmax_units(const UnitsPass<T>& p, std::int64_t first) {
   const std::int64_t grain = 1 + 4096 / (p.columns + 1);
   parallel_ranges(p.rows, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const T scale = p.inverse_temperature == nullptr ? T(1) : p.inverse_temperature[i];
-      for (std::int64_t g = 0; g * p.group < p.columns; ++g) {
-        const std::int64_t at = i * p.columns + g * p.group;
-        const T u =
-            p.sample == nullptr ? T(0) : scalar_uniform<T>(p.seed, p.stream, i + p.first_row, g);
+      for (std::int64_t g = 0; first + g * p.group < p.columns; ++g) {
+        const std::int64_t at = i * p.columns + first + g * p.group;
+        const T u = p.sample == nullptr
+                        ? T(0)
+                        : scalar_uniform<T>(p.seed, p.stream, i + p.first_row, first + g);
         softmax_group<T>(p.input + at, p.group, scale, p.mean == nullptr ? nullptr : p.mean + at,
                          p.sample == nullptr ? nullptr : p.sample + at, u);
       }
@@ -143,13 +146,16 @@ template <class T>
 void finish_units(const UnitsPass<T>& p) {
   switch (p.units) {
     case Units::bernoulli:
-      return elementwise_units<BernoulliUnits<T>>(p);
+      return elementwise_units<BernoulliUnits<T>>(p, p.columns);
     case Units::gaussian:
-      return elementwise_units<GaussianUnits<T>>(p);
+      return elementwise_units<GaussianUnits<T>>(p, p.columns);
     case Units::rectified:
-      return elementwise_units<RectifiedUnits<T>>(p);
+      return elementwise_units<RectifiedUnits<T>>(p, p.columns);
     case Units::softmax:
-      return softmax_units(p);
+      return softmax_units(p, 0);
+    case Units::labelled:
+      elementwise_units<BernoulliUnits<T>>(p, p.columns - p.group);
+      return softmax_units(p, p.columns - p.group);
   }
 }
 

@@ -23,9 +23,11 @@ from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_u
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
     ContrastiveDivergence,
+    DeltaRule,
     RbmModel,
     free_energy,
     hidden_layer,
+    label_energies,
     rbm_model,
     visible_layer,
 )
@@ -42,6 +44,7 @@ from ictus.kernels.tempering import anneal, parallel_tempering
 
 __all__ = [
     "ContrastiveDivergence",
+    "DeltaRule",
     "PackedMatrix",
     "RbmModel",
     "activation",
@@ -57,6 +60,7 @@ __all__ = [
     "gemm",
     "gru",
     "hidden_layer",
+    "label_energies",
     "log",
     "log_softmax",
     "log_sum_exp",

@@ -1,14 +1,16 @@
-"""Restricted Boltzmann machines: a layer given the other, free energy, contrastive divergence.
+"""Restricted Boltzmann machines: a layer given the other, free energy, and their training.
 
 The energy of visible states v and hidden states h is
 
-- ``E(v, h) = -b.v - c.h - v.W h`` for Bernoulli and softmax visible units,
+- ``E(v, h) = -b.v - c.h - v.W h`` for Bernoulli, softmax and labelled visible units,
 - ``E(v, h) = sum((v - b)**2 / (2 s2)) - c.h - (v / s2).W h`` for Gaussian visible units of
   variance s2 (Cho, Ilin & Raiko, "Improved learning of Gaussian-Bernoulli restricted Boltzmann
   machines", ICANN 2011), and
 - more by ``|h|**2 / 2`` for Gaussian hidden units.
 
 Softmax visible units are groups of which one unit is 1 (categories, for example pitches).
+Labelled visible units are Bernoulli units, the last ``group_size`` of which are one softmax group
+(Hinton, Osindero & Teh, "A fast learning algorithm for deep belief nets", Neural Computation 2006).
 Rectified hidden units are noisy rectified linear units (Nair & Hinton, "Rectified linear units
 improve restricted Boltzmann machines", ICML 2010): their mean is taken as ``log(1 + exp(x))``,
 the mean of the stack of Bernoulli units that they stand for, their sample is
@@ -16,7 +18,8 @@ the mean of the stack of Bernoulli units that they stand for, their sample is
 
 Arrays are float32 or float64, all of one model alike. Draws depend on (``seed``, ``stream``,
 ``first_row`` + row, unit) alone, as in :mod:`ictus.kernels.random`; a softmax group draws by its
-number in place of the unit's. Where the states given are mostly zero, the zeros are skipped.
+number in place of the unit's, a label by that of its first unit. Where the states given are mostly
+zero, the zeros are skipped.
 """
 
 from __future__ import annotations
@@ -26,22 +29,24 @@ from typing import Literal
 import numpy as np
 
 from ictus import _core
-from ictus._core import ContrastiveDivergence, RbmModel
+from ictus._core import ContrastiveDivergence, DeltaRule, RbmModel
 from ictus.kernels._arrays import FloatArray
 
 __all__ = [
     "HIDDEN_UNITS",
     "VISIBLE_UNITS",
     "ContrastiveDivergence",
+    "DeltaRule",
     "RbmModel",
     "free_energy",
     "hidden_layer",
+    "label_energies",
     "rbm_model",
     "visible_layer",
 ]
 
 #: The units by name, and the numbers by which the native kernels know them.
-VISIBLE_UNITS = {"bernoulli": 0, "gaussian": 1, "softmax": 2}
+VISIBLE_UNITS = {"bernoulli": 0, "gaussian": 1, "softmax": 2, "labelled": 4}
 HIDDEN_UNITS = {"bernoulli": 0, "gaussian": 1, "rectified": 3}
 
 
@@ -59,7 +64,7 @@ def rbm_model(
     hidden_bias: FloatArray,
     variance: FloatArray | None = None,
     *,
-    visible_type: Literal["bernoulli", "gaussian", "softmax"] = "bernoulli",
+    visible_type: Literal["bernoulli", "gaussian", "softmax", "labelled"] = "bernoulli",
     hidden_type: Literal["bernoulli", "rectified", "gaussian"] = "bernoulli",
     group_size: int = 1,
 ) -> RbmModel:
@@ -78,7 +83,7 @@ def rbm_model(
     visible_type, hidden_type : str
         The kinds of units.
     group_size : int
-        Visible units in each softmax group; a divisor of their number.
+        Visible units in each softmax group, a divisor of their number; or of the label.
 
     Raises
     ------
@@ -126,7 +131,7 @@ def hidden_layer(
     row_bias : array, shape (rows, hidden units), optional
         Takes the place of the hidden bias, row by row (a conditional machine's).
     inverse_temperature : array, shape (rows,), optional
-        Multiplies the inputs of each row, for tempered chains; bernoulli and softmax units only.
+        Multiplies the inputs of each row, for tempered chains; not of gaussian or rectified units.
     uniforms : array, shape (rows, hidden units), optional
         The numbers that Bernoulli units compare with their means, in place of drawn ones.
     seed, stream, first_row : int
@@ -167,7 +172,8 @@ def visible_layer(
     """Write the means of the visible units given hidden states, samples of them, or both.
 
     The input of unit i is ``x = sum_j W_ij h_j + b_i``; the mean is ``sigmoid(x)`` (bernoulli),
-    ``x`` (gaussian, whose samples have the model's variance) or ``softmax(x)`` over each group.
+    ``x`` (gaussian, whose samples have the model's variance) or ``softmax(x)`` over each group;
+    of labelled units ``sigmoid(x)``, and ``softmax(x)`` over the label.
     Parameters and errors as of :func:`hidden_layer`, the two sides exchanged.
     """
     _core.visible_layer(
@@ -217,3 +223,26 @@ def free_energy(
         out = np.empty(visible.shape[0] if known else 0, visible.dtype if known else np.float32)
     _core.free_energy(model, visible, inverse_temperature, out)
     return out
+
+
+def label_energies(model: RbmModel, visible: FloatArray, out: FloatArray) -> None:
+    """Write the free energy ``F(v, y)`` of each row of states v with each label y.
+
+    ``softmax(-F)`` over a row is p(y | v), exactly: the hidden units are summed out (Hinton,
+    Osindero & Teh 2006, section 6.2; Larochelle & Bengio 2008). The product of v and the weights
+    is made once for all labels.
+
+    Parameters
+    ----------
+    model : RbmModel
+        With labelled visible and bernoulli or gaussian hidden units.
+    visible : array, shape (rows, visible units - group_size)
+        States of the units that are no label units; the rows must be contiguous.
+    out : array, shape (rows, group_size)
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape, strides or overlap; other units.
+    """
+    _core.label_energies(model, visible, out)

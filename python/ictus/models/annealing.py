@@ -104,16 +104,25 @@ def base_rate_bias(rbm: RBM, base_rates: ArrayLike | None, function: str) -> Arr
         )
     rates = np.clip(rates, LEAST_RATE, 1 - LEAST_RATE)
     bias = np.log(rates)
-    return bias - np.log1p(-rates) if rbm.visible_type == "bernoulli" else bias
+    binary = _binary_units(rbm)
+    bias[:binary] -= np.log1p(-rates[:binary])
+    return bias
+
+
+def _binary_units(rbm: RBM) -> int:
+    """How many of the discrete visible units, from the first, are Bernoulli units."""
+    groups = {"bernoulli": 0, "labelled": rbm.group_size, "softmax": rbm.visible_units}
+    return rbm.visible_units - groups[rbm.visible_type]
 
 
 def base_log_partition(rbm: RBM, bias: Array) -> float:
     """Return log Z of the base-rate model, with constants as in the free energy."""
     hidden = rbm.hidden_units * np.log(2.0) if rbm.hidden_type == "bernoulli" else 0.0
-    if rbm.visible_type == "bernoulli":
-        return float(hidden + np.logaddexp(0.0, bias).sum())
-    if rbm.visible_type == "softmax":
-        return float(hidden + log_sum_exp(bias.reshape(-1, rbm.group_size)).sum())
+    if rbm.visible_type != "gaussian":
+        binary = _binary_units(rbm)
+        total = hidden + np.logaddexp(0.0, bias[:binary]).sum()
+        groups = bias[binary:].reshape(-1, rbm.group_size)
+        return float(total + (log_sum_exp(groups).sum() if len(groups) else 0.0))
     variance = np.ones(rbm.visible_units) if rbm.variance is None else rbm.variance
     return float(hidden + np.log(2 * np.pi * variance.astype(np.float64)).sum() / 2)
 

@@ -80,7 +80,7 @@ def check_values(x: Any, visible_type: str, group_size: int, name: str) -> None:
     """Raise ValueError where training examples have values that the visible units cannot take.
 
     All must be finite; Bernoulli units take [0, 1] (probabilities count as soft states), softmax
-    groups numbers of [0, 1] with the sum 1.
+    groups, and labels, numbers of [0, 1] with the sum 1.
     """
     for first, part in _parts(x):
         good = np.isfinite(part).all(axis=1)
@@ -97,8 +97,9 @@ def check_values(x: Any, visible_type: str, group_size: int, name: str) -> None:
                 f"{name} must be in [0, 1] for {visible_type} visible units, got {value:g} in row "
                 f"{first + row}: scale or threshold the data"
             )
-        if visible_type == "softmax":
-            sums = part.reshape(len(part), -1, group_size).sum(axis=2)
+        if visible_type in ("softmax", "labelled"):
+            grouped = part[:, -group_size:] if visible_type == "labelled" else part
+            sums = grouped.reshape(len(part), -1, group_size).sum(axis=2)
             one = (np.abs(sums - 1) < 1e-3).all(axis=1)
             if not one.all():
                 row = int(np.argmin(one))
@@ -129,4 +130,8 @@ def independent_biases(mean: Array, count: int, visible_type: str, group_size: i
     if visible_type == "softmax":
         return np.asarray(np.log((shares + 1 / group_size) / (count + 1)))
     p = (shares + 1) / (count + 2)
-    return np.asarray(np.log(p / (1 - p)))
+    biases = np.log(p / (1 - p))
+    if visible_type == "labelled":
+        label = shares[-group_size:]
+        biases[-group_size:] = np.log((label + 1 / group_size) / (count + 1))
+    return np.asarray(biases)

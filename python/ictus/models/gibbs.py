@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 #: What noise is taken to be where nothing is said: the probability that a state was replaced, or
 #: the standard deviation of what was added to Gaussian units.
-DEFAULT_NOISE = {"bernoulli": 0.1, "softmax": 0.1, "gaussian": 0.5}
+DEFAULT_NOISE = {"bernoulli": 0.1, "softmax": 0.1, "labelled": 0.1, "gaussian": 0.5}
 
 
 class Sampled(Protocol):
@@ -166,7 +166,8 @@ def check_known(visible: Any, known: Any, machine: Sampled) -> tuple[Array, Arra
     visible = np.where(known, visible, 0).astype(machine.dtype)
     if not np.isfinite(visible).all():
         raise ValueError("v must be finite where it is known")
-    groups = known.reshape(len(known), -1, machine.group_size)
+    first = machine.visible_units - machine.group_size if machine.visible_type == "labelled" else 0
+    groups = known[:, first:].reshape(len(known), -1, machine.group_size)
     if not (groups.all(axis=2) | ~groups.any(axis=2)).all():
         raise ValueError("known must hold for all units of a softmax group or for none")
     return visible, known
@@ -178,16 +179,22 @@ def denoise(machine: Sampled, chains: Chains, noisy: Array, noise: float, steps:
     Sampled by Gibbs chains from p(v | noisy) ~ p(v) p(noisy | v), averaged over the second half
     of the steps. Bernoulli units: each was flipped with probability `noise`, so its bias grows by
     ``+- log((1 - noise) / noise)``. Softmax groups: with probability `noise` the state was drawn
-    anew, uniformly. Gaussian units: noise of standard deviation `noise` was added; the product of
-    two normal densities is normal.
+    anew, uniformly; labels likewise. Gaussian units: noise of standard deviation `noise` was
+    added; the product of two normal densities is normal.
     """
     if machine.visible_type == "gaussian":
         return _denoise_gaussian(machine, chains, noisy, noise, steps)
+    flipped = np.log((1 - noise) / noise)
+    anew = noise / machine.group_size
+    drawn = np.log((1 - noise + anew) / anew)
     if machine.visible_type == "bernoulli":
-        evidence = (2 * noisy - 1) * np.log((1 - noise) / noise)
+        evidence = (2 * noisy - 1) * flipped
+    elif machine.visible_type == "labelled":
+        label = noisy[:, -machine.group_size :] * drawn
+        rest = noisy[:, : -machine.group_size]
+        evidence = np.concatenate([(2 * rest - 1) * flipped, label], axis=1)
     else:
-        anew = noise / machine.group_size
-        evidence = noisy * np.log((1 - noise + anew) / anew)
+        evidence = noisy * drawn
     bias = machine.visible_bias if chains.visible_bias is None else chains.visible_bias
     chains.visible_bias = (bias + evidence).astype(machine.dtype)
     total = np.zeros(noisy.shape, np.float64)

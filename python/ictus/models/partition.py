@@ -35,7 +35,7 @@ def log_partition(rbm: RBM) -> float:
     ----------
     rbm : RBM
         With at most 2**20 states on a side: 20 Bernoulli units, or softmax groups whose sizes
-        multiply to that.
+        multiply to that, or units and a label.
 
     Raises
     ------
@@ -58,7 +58,10 @@ def log_partition(rbm: RBM) -> float:
 def _state_bits(rbm: RBM) -> tuple[float, float]:
     """The logarithms, to base 2, of the numbers of states of the visible and the hidden side."""
     per_unit = {"bernoulli": 1.0, "softmax": np.log2(rbm.group_size), "gaussian": np.inf}
-    visible = rbm.visible_units // rbm.group_size * per_unit[rbm.visible_type]
+    if rbm.visible_type == "labelled":
+        visible = rbm.visible_units - rbm.group_size + np.log2(rbm.group_size)
+    else:
+        visible = rbm.visible_units // rbm.group_size * per_unit[rbm.visible_type]
     return visible, rbm.hidden_units if rbm.hidden_type == "bernoulli" else np.inf
 
 
@@ -88,6 +91,13 @@ def _softmax_states(groups: int, size: int) -> Iterator[Array]:
         yield np.eye(size)[digits].reshape(len(numbers), groups * size)
 
 
+def _labelled_states(units: int, size: int) -> Iterator[Array]:
+    """All states of binary units with each label, a block of rows at a time."""
+    for block in _binary_states(units):
+        for label in np.eye(size):
+            yield np.concatenate([block, np.tile(label, (len(block), 1))], axis=1)
+
+
 def _over_visible(rbm: RBM) -> Iterator[Array]:
     """log p* of all visible states: minus their free energies."""
     weights, visible_bias, hidden_bias, _ = _double(rbm)
@@ -96,6 +106,8 @@ def _over_visible(rbm: RBM) -> Iterator[Array]:
     model = rbm_model(weights, visible_bias, hidden_bias, hidden_type=hidden)
     if rbm.visible_type == "bernoulli":
         states = _binary_states(rbm.visible_units)
+    elif rbm.visible_type == "labelled":
+        states = _labelled_states(rbm.visible_units - rbm.group_size, rbm.group_size)
     else:
         states = _softmax_states(rbm.visible_units // rbm.group_size, rbm.group_size)
     for v in states:
@@ -106,11 +118,13 @@ def _over_hidden(rbm: RBM) -> Iterator[Array]:
     """log p* of all hidden states: the machine with its sides exchanged."""
     weights, visible_bias, hidden_bias, variance = _double(rbm)
     transposed = np.ascontiguousarray(weights.T)
-    if rbm.visible_type == "softmax":
+    if rbm.visible_type in ("softmax", "labelled"):
+        binary = rbm.visible_units - rbm.group_size if rbm.visible_type == "labelled" else 0
         for h in _binary_states(rbm.hidden_units):
             inputs = gemm(h, transposed, bias=visible_bias)
-            of_group = log_sum_exp(inputs.reshape(-1, rbm.group_size)).reshape(len(h), -1)
-            yield row_sums(of_group) + h @ hidden_bias
+            groups = np.ascontiguousarray(inputs[:, binary:]).reshape(-1, rbm.group_size)
+            terms = row_sums(log_sum_exp(groups).reshape(len(h), -1)) + h @ hidden_bias
+            yield terms + np.logaddexp(0.0, inputs[:, :binary]).sum(axis=1)
         return
     constant, kind = 0.0, "bernoulli"
     if rbm.visible_type == "gaussian":
@@ -208,8 +222,9 @@ def _check_states(rbm: RBM, v: Array) -> None:
     if not ((v == 0) | (v == 1)).all():
         bad = v[(v != 0) & (v != 1)].flat[0]
         raise ValueError(f"log_likelihood: data must be 0 or 1 in every unit, got {bad:g}")
-    if rbm.visible_type == "softmax":
-        on = v.reshape(len(v), -1, rbm.group_size).sum(axis=2)
+    if rbm.visible_type in ("softmax", "labelled"):
+        grouped = v[:, -rbm.group_size :] if rbm.visible_type == "labelled" else v
+        on = grouped.reshape(len(v), -1, rbm.group_size).sum(axis=2)
         if (on != 1).any():
             raise ValueError(
                 "log_likelihood: data must have one unit on in each softmax group, "

@@ -36,12 +36,13 @@ class RBM(Machine):
     Parameters
     ----------
     visible_units, hidden_units : int
-    visible_type : {"bernoulli", "gaussian", "softmax"}
-        softmax: groups of ``group_size`` units of which one is 1.
+    visible_type : {"bernoulli", "gaussian", "softmax", "labelled"}
+        softmax: groups of ``group_size`` units of which one is 1. labelled: Bernoulli units, the
+        last ``group_size`` of which are one such group, the label (Hinton, Osindero & Teh 2006).
     hidden_type : {"bernoulli", "rectified", "gaussian"}
         rectified: noisy rectified linear units (Nair & Hinton 2010).
     group_size : int
-        Visible units in a softmax group.
+        Visible units in a softmax group, or in the label.
     learn_variance : bool
         Whether the variance of Gaussian visible units is a parameter, as its logarithm; else 1.
     dtype : float32 or float64
@@ -103,14 +104,15 @@ class RBM(Machine):
                 raise ValueError(
                     f"{name}: {argument} must be one of {', '.join(kinds)}, got {value!r}"
                 )
-        if self.visible_type != "softmax" and self.group_size != 1:
+        if self.visible_type not in ("softmax", "labelled") and self.group_size != 1:
             raise ValueError(
                 f"{name}: group_size must be 1 without softmax units, got {self.group_size}"
             )
-        if self.visible_units % self.group_size:
+        labelled, size = self.visible_type == "labelled", self.group_size
+        if size >= self.visible_units if labelled else self.visible_units % size:
+            rule = "be below" if labelled else "divide"
             raise ValueError(
-                f"{name}: group_size must divide visible_units {self.visible_units}, "
-                f"got {self.group_size}"
+                f"{name}: group_size must {rule} visible_units {self.visible_units}, got {size}"
             )
         if self.learn_variance and self.visible_type != "gaussian":
             raise ValueError(f"{name}: learn_variance needs gaussian visible units")
