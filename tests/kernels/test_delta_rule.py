@@ -159,7 +159,7 @@ def rule(hidden: bool = True, **changed: object) -> kernels.DeltaRule:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: rule(bias=np.zeros(6)), r"bias_velocity must have shape \(4\), got \(6\)"),
+        (lambda: rule(bias=np.zeros(6)), r"bias_velocity must have shape \(4,\), got \(6,\)"),
         (lambda: rule(weights=np.zeros((4, 6))), "weights_velocity must have shape"),
         (
             lambda: rule().update(np.zeros((2, 4)), np.zeros((2, 4))),

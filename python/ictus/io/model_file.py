@@ -52,6 +52,7 @@ class ModelFileError(ValueError):
 # config() and the flat parameters; an estimator says itself what it keeps.
 BARE_MODELS = {
     "ConditionalMachine": "ictus.models",
+    "DeepBeliefMachine": "ictus.models",
     "MeanCovarianceMachine": "ictus.models",
     "Network": "ictus.nn",
     "RBM": "ictus.models",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ictus.models.bernoulli_rbm import BernoulliRBM
     from ictus.models.conditional_machine import ConditionalMachine
     from ictus.models.conditional_rbm import ConditionalRBM
+    from ictus.models.deep_belief import DeepBeliefMachine
     from ictus.models.divergence import DivergenceTrainer
     from ictus.models.gaussian_rbm import GaussianRBM
     from ictus.models.hybrid_divergence import HybridDivergenceTrainer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ictus.models.softmax_rbm import SoftmaxRBM
     from ictus.models.tempered_divergence import TemperedTrainer
     from ictus.models.tempering import ParallelTempering
+    from ictus.models.wake_sleep import UpDownTrainer
     from ictus.models.windows import Windows
 
 # Where each name lives.
@@ -33,6 +35,7 @@ _LAZY = {
     "BernoulliRBM": "bernoulli_rbm",
     "ConditionalMachine": "conditional_machine",
     "ConditionalRBM": "conditional_rbm",
+    "DeepBeliefMachine": "deep_belief",
     "DivergenceTrainer": "divergence",
     "GaussianRBM": "gaussian_rbm",
     "HybridDivergenceTrainer": "hybrid_divergence",
@@ -48,6 +51,7 @@ _LAZY = {
     "SequenceRegressor": "sequence",
     "SoftmaxRBM": "softmax_rbm",
     "TemperedTrainer": "tempered_divergence",
+    "UpDownTrainer": "wake_sleep",
     "Windows": "windows",
     "annealed_importance_sampling": "annealing",
     "log_likelihood": "partition",
@@ -59,6 +63,7 @@ __all__ = [
     "BernoulliRBM",
     "ConditionalMachine",
     "ConditionalRBM",
+    "DeepBeliefMachine",
     "DivergenceTrainer",
     "GaussianRBM",
     "HybridDivergenceTrainer",
@@ -73,6 +78,7 @@ __all__ = [
     "SequenceRegressor",
     "SoftmaxRBM",
     "TemperedTrainer",
+    "UpDownTrainer",
     "Windows",
     "annealed_importance_sampling",
     "log_likelihood",

@@ -39,6 +39,16 @@ class Sampled(Protocol):
     def next_streams(self, count: int) -> int: ...
 
 
+class Moving(Protocol):
+    """What completion and denoising need of chains."""
+
+    visible: Array
+    visible_mean: Array
+    visible_bias: Array | None
+
+    def step(self) -> None: ...
+
+
 class Chains:
     """Gibbs chains of a machine, a row each, moved on together.
 
@@ -125,7 +135,7 @@ def check_noise(noise: float | None, visible_type: str) -> float:
     return noise
 
 
-def complete(chains: Chains, visible: Array, known: Array, steps: int) -> Array:
+def complete(chains: Moving, visible: Array, known: Array, steps: int) -> Array:
     """Return the states with what is not known replaced by its mean under the machine.
 
     The chains are clamped to what is known; the mean of the visible units given the hidden ones
@@ -133,7 +143,7 @@ def complete(chains: Chains, visible: Array, known: Array, steps: int) -> Array:
 
     Parameters
     ----------
-    chains : Chains
+    chains : Chains, or what moves like them
     visible : array, shape (rows, visible_units)
         Where `known` is false the numbers play no part.
     known : array of bool, of the same shape
@@ -173,7 +183,7 @@ def check_known(visible: Any, known: Any, machine: Sampled) -> tuple[Array, Arra
     return visible, known
 
 
-def denoise(machine: Sampled, chains: Chains, noisy: Array, noise: float, steps: int) -> Array:
+def denoise(machine: Sampled, chains: Moving, noisy: Array, noise: float, steps: int) -> Array:
     """Return the posterior mean of clean states given noisy ones, with the machine as prior.
 
     Sampled by Gibbs chains from p(v | noisy) ~ p(v) p(noisy | v), averaged over the second half
@@ -207,7 +217,7 @@ def denoise(machine: Sampled, chains: Chains, noisy: Array, noise: float, steps:
 
 
 def _denoise_gaussian(
-    machine: Sampled, chains: Chains, noisy: Array, noise: float, steps: int
+    machine: Sampled, chains: Moving, noisy: Array, noise: float, steps: int
 ) -> Array:
     variance = np.float64(1) if machine.variance is None else machine.variance.astype(np.float64)
     precision = 1 / variance + 1 / noise**2

@@ -38,7 +38,7 @@ class RBM(Machine):
     visible_units, hidden_units : int
     visible_type : {"bernoulli", "gaussian", "softmax", "labelled"}
         softmax: groups of ``group_size`` units of which one is 1. labelled: Bernoulli units, the
-        last ``group_size`` of which are one such group, the label (Hinton, Osindero & Teh 2006).
+        last ``group_size`` of which are one such group (Hinton, Osindero & Teh 2006).
     hidden_type : {"bernoulli", "rectified", "gaussian"}
         rectified: noisy rectified linear units (Nair & Hinton 2010).
     group_size : int
