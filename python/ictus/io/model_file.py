@@ -61,6 +61,8 @@ BARE_MODELS = {
 ESTIMATORS = {
     "BernoulliRBM": "ictus.models",
     "ConditionalRBM": "ictus.models",
+    "DBNClassifier": "ictus.models",
+    "DeepBeliefNet": "ictus.models",
     "GaussianRBM": "ictus.models",
     "MLPClassifier": "ictus.models",
     "MLPRegressor": "ictus.models",

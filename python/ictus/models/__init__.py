@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ictus.models.bernoulli_rbm import BernoulliRBM
     from ictus.models.conditional_machine import ConditionalMachine
     from ictus.models.conditional_rbm import ConditionalRBM
+    from ictus.models.dbn_classifier import DBNClassifier
     from ictus.models.deep_belief import DeepBeliefMachine
+    from ictus.models.deep_belief_net import DeepBeliefNet
     from ictus.models.divergence import DivergenceTrainer
     from ictus.models.gaussian_rbm import GaussianRBM
     from ictus.models.hybrid_divergence import HybridDivergenceTrainer
@@ -35,7 +37,9 @@ _LAZY = {
     "BernoulliRBM": "bernoulli_rbm",
     "ConditionalMachine": "conditional_machine",
     "ConditionalRBM": "conditional_rbm",
+    "DBNClassifier": "dbn_classifier",
     "DeepBeliefMachine": "deep_belief",
+    "DeepBeliefNet": "deep_belief_net",
     "DivergenceTrainer": "divergence",
     "GaussianRBM": "gaussian_rbm",
     "HybridDivergenceTrainer": "hybrid_divergence",
@@ -63,7 +67,9 @@ __all__ = [
     "BernoulliRBM",
     "ConditionalMachine",
     "ConditionalRBM",
+    "DBNClassifier",
     "DeepBeliefMachine",
+    "DeepBeliefNet",
     "DivergenceTrainer",
     "GaussianRBM",
     "HybridDivergenceTrainer",

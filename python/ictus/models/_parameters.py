@@ -78,6 +78,37 @@ DENSE: dict[str, Check] = {
     "progress": (lambda x: x is None or TRUTH[0](x), "True, False or None"),
 }
 
+#: What the estimators of a deep net's layers must have in order.
+LAYER: dict[str, Check] = {
+    "n_components": POSITIVE_INTEGER,
+    "learning_rate": POSITIVE,
+    "learning_rate_decay": POSITIVE,
+    "n_iter": COUNT,
+    "batch_size": POSITIVE_INTEGER,
+    "k": POSITIVE_INTEGER,
+}
+#: The parameters of deep belief nets that are not their layers'.
+DEEP: dict[str, Check] = {
+    "hidden_units": (
+        lambda value: _units(value) and np.size(value) > 0,
+        "a sequence of positive integers, at least one",
+    ),
+    "fine_tune_epochs": COUNT,
+    "fine_tune_learning_rate": POSITIVE_OR_NONE,
+    "fine_tune_learning_rate_decay": POSITIVE,
+    "fine_tune_batch_size": POSITIVE_INTEGER,
+    "dtype": DENSE["dtype"],
+    "progress": DENSE["progress"],
+}
+#: More of them, of a classifier.
+BACKPROPAGATION: dict[str, Check] = {
+    "label_units": TRUTH,
+    "fine_tune_momentum": PROBABILITY,
+    "dropout": PROBABILITY,
+    "input_dropout": PROBABILITY,
+    "max_norm": POSITIVE_OR_NONE,
+}
+
 
 def check_parameters(owner: object, table: Mapping[str, Check]) -> None:
     """Check the attributes of an estimator.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.models.deep_layers import check_chain
 from ictus.models.divergence import DivergenceTrainer
 from ictus.models.examples import ROWS_AT_ONCE
 from ictus.models.rbm import RBM
@@ -37,7 +37,10 @@ def hidden_means(machines: Iterable[RBM], x: Any) -> Any:
 
 
 def train_greedily(
-    machines: Sequence[RBM], x: Any, make_trainer: Callable[[int], DivergenceTrainer]
+    machines: Sequence[RBM],
+    x: Any,
+    make_trainer: Callable[[int], DivergenceTrainer],
+    labels: Array | None = None,
 ) -> list[History]:
     """Train each machine on the hidden means of those below (Hinton, Osindero & Teh 2006).
 
@@ -49,6 +52,8 @@ def train_greedily(
     make_trainer : callable
         Gives the trainer of the machine of that number. Where it has a checkpoint, training goes
         on from there.
+    labels : array, shape (n, label units), optional
+        One unit on in each row: what the label units of the top machine see.
 
     Returns
     -------
@@ -60,14 +65,11 @@ def train_greedily(
     ValueError
         Machines that do not chain.
     """
-    for number, (below, above) in enumerate(itertools.pairwise(machines)):
-        if above.visible_units != below.hidden_units:
-            raise ValueError(
-                f"machine {number + 1} must have {below.hidden_units} visible units, the hidden "
-                f"units of machine {number}, got {above.visible_units}"
-            )
+    check_chain(machines)
     histories: list[History] = []
     for number, machine in enumerate(machines):
+        if labels is not None and number + 1 == len(machines):
+            x = np.concatenate([np.asarray(x, labels.dtype), labels], axis=1)
         trainer = make_trainer(number)
         trainer.resume()
         histories.append(trainer.fit(x))

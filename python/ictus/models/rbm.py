@@ -122,11 +122,8 @@ class RBM(Machine):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return names and shapes of the parameters, in the order of the flat vector."""
         visible, hidden = self.visible_units, self.hidden_units
-        shapes: dict[str, tuple[int, ...]] = {
-            "weights": (visible, hidden),
-            "visible_bias": (visible,),
-            "hidden_bias": (hidden,),
-        }
+        shapes: dict[str, tuple[int, ...]] = {"weights": (visible, hidden)}
+        shapes |= {"visible_bias": (visible,), "hidden_bias": (hidden,)}
         return shapes | ({"log_variance": (visible,)} if self.learn_variance else {})
 
     def _set_views(self) -> None:
@@ -181,8 +178,8 @@ class RBM(Machine):
         """
         data = as_matrix(data, self.visible_units, "data")
         mean, variance = column_moments(data)
-        kind, size = self.visible_type, self.group_size
-        self.visible_bias[...] = independent_biases(mean, data.shape[0], kind, size)
+        units = self.visible_type, self.group_size
+        self.visible_bias[...] = independent_biases(mean, data.shape[0], *units)
         if self.log_variance is not None:
             self.log_variance[...] = np.log(np.maximum(variance, 1e-3))
 
