@@ -125,7 +125,8 @@ inline void step_product(const StepMatrix<T>& matrix, std::int64_t rows, bool al
   if (rows == 0) return;
   constexpr std::int64_t kFar = (128 << 10) / sizeof(T);  // beyond it the panels are fetched early
   const std::int64_t tiles = (rows + kStepRows - 1) / kStepRows;
-  const std::int64_t height = (rows + tiles - 1) / tiles;
+  // Divisions of 64 bits take as long as a small product.
+  const std::int64_t height = tiles == 1 ? rows : (rows + tiles - 1) / tiles;
   const std::int64_t panel = matrix.inner * kStepColumns<T>;
   const bool far = matrix.inner * matrix.columns > kFar;
   for (std::int64_t column = 0; column < matrix.columns; column += kStepColumns<T>) {
