@@ -36,6 +36,11 @@ struct GruCell {
     });
   }
 
+  template <class Make>
+  static bool run(const RecurrentForward<T>&, const Tasks<T>&, const Make&) {
+    return false;
+  }
+
   static void backward(const Direction<T>& layer, const BackwardPlace<T>& p) {
     const std::int64_t units = layer.units;
     for_vectors<T>(0, units, [&](std::int64_t j, auto access) {

@@ -3,6 +3,7 @@
 #include "ictus/lstm.h"
 
 #include "kernels/detail/gates.h"
+#include "kernels/detail/lstm_inference.h"
 #include "kernels/detail/recurrent_kernels.h"
 
 namespace ictus::ICTUS_LEVEL {
@@ -109,6 +110,11 @@ struct LstmCell {
     } else {
       step<false>(layer, p);
     }
+  }
+
+  template <class Make>
+  static bool run(const RecurrentForward<T>& a, const Tasks<T>& cuts, const Make& make) {
+    return run_small_pass<kPeepholes>(a, cuts, make);
   }
 
   static void backward(const Direction<T>& layer, const BackwardPlace<T>& p) {

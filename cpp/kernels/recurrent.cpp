@@ -22,6 +22,11 @@ struct SimpleCell {
     });
   }
 
+  template <class Make>
+  static bool run(const RecurrentForward<T>&, const Tasks<T>&, const Make&) {
+    return false;
+  }
+
   static void backward(const Direction<T>& layer, const BackwardPlace<T>& p) {
     for_vectors<T>(0, layer.units, [&](std::int64_t j, auto access) {
       V back = load(p.output_back + j);

@@ -81,6 +81,17 @@ class TestPasses:
         lengths = [30, 31, 5, 40] * 6 if units == 40 else [4, 3] * 16
         checks.check_threads(Case("lstm", np.float32, 20, units, 2, lengths, seed=6, **options))
 
+    @pytest.mark.usefixtures("keep_threads")
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("options", OPTIONS, ids=str)
+    @pytest.mark.parametrize("units", [7, 16, 25, 33])
+    def test_one_sequence(self, dtype, units, options):
+        # Small layers have a way of their own; 1,100 steps are more than a block.
+        for directions in (1, 2):
+            case = Case("lstm", dtype, 3, units, directions, [1100], seed=7, **options)
+            checks.check_forward(case)
+            checks.check_threads(case)
+
 
 @pytest.mark.parametrize("number", range(len(list(checks.bad_calls(Case("lstm"))))))
 def test_bad_arguments(number):

@@ -3,6 +3,9 @@
 // A cell is a struct of a family with
 //     kGates, kStates, kExtras       sizes
 //     static void forward(const Direction<T>&, const ForwardPlace<T>&)
+//     static bool run(const RecurrentForward<T>&, const Tasks<T>&, make)
+// The last does the tasks that make(direction, first, count, number) gives in a way of its own and
+// returns true, or does nothing.
 #pragma once
 
 #include "kernels/detail/recurrence.h"
@@ -215,18 +218,19 @@ void recurrent_forward(const RecurrentForward<T>& a) {
                      {a.layer.parameters.input_weights, wide, 1}, T(0), a.record.gates, wide,
                      a.layer.parameters.bias);
   }
-  run_tasks(a.sequences, plan.cuts, directions,
-            [&](std::int64_t d, std::int64_t first, std::int64_t count, std::int64_t number) {
-              return ForwardTask<T, Cell>{
-                  a,
-                  plan,
-                  direction_of(a.layer, a.layer.parameters, Cell::kGates, Cell::kExtras, d),
-                  plan.task(number),
-                  first,
-                  count,
-                  0,
-                  0};
-            });
+  const auto make = [&](std::int64_t d, std::int64_t first, std::int64_t count,
+                        std::int64_t number) {
+    return ForwardTask<T, Cell>{
+        a,
+        plan,
+        direction_of(a.layer, a.layer.parameters, Cell::kGates, Cell::kExtras, d),
+        plan.task(number),
+        first,
+        count,
+        0,
+        0};
+  };
+  if (!Cell::run(a, plan.cuts, make)) run_tasks(a.sequences, plan.cuts, directions, make);
 }
 
 // --- streaming -------------------------------------------------------------------------------
