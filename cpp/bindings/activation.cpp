@@ -75,12 +75,53 @@ void dropout(py::object x, py::object out, double rate, std::uint64_t seed, std:
   });
 }
 
+Activation activation_of(const Check& check, int number) {
+  check.require(number >= 0 && number < kActivations, "activation", "in [0, 5)", number);
+  return static_cast<Activation>(number);
+}
+
+void squared_slopes(py::object y, py::object out, int number) {
+  const Check check("squared_slopes");
+  const Activation activation = activation_of(check, number);
+  with_scalar(check, "y", y, [&](auto scalar) {
+    using T = decltype(scalar);
+    const View<const T> vy = check.rows<const T>("y", y, {kAny, kAny});
+    const View<T> vout = check.contiguous<T>("out", out, {vy.shape[1]}, Access::write);
+    check.disjoint("out", vout, "y", vy);
+    const ReleaseGil release(kOperationsPerElement * static_cast<double>(vy.size()));
+    tables<T>().activation->squared_slopes(
+        activation,
+        {vy.shape[0], vy.shape[1], vy.data, vy.stride[0], nullptr, vout.data, vy.shape[1]});
+  });
+}
+
+void add_contraction(py::object y, py::object factors, py::object grad, int number) {
+  const Check check("add_contraction");
+  const Activation activation = activation_of(check, number);
+  with_scalar(check, "y", y, [&](auto scalar) {
+    using T = decltype(scalar);
+    const View<const T> vy = check.rows<const T>("y", y, {kAny, kAny});
+    const std::int64_t rows = vy.shape[0];
+    const std::int64_t columns = vy.shape[1];
+    const View<const T> vfactors = check.contiguous<const T>("factors", factors, {columns});
+    const View<T> vgrad = check.rows<T>("grad", grad, {rows, columns}, Access::write);
+    check.disjoint("grad", vgrad, "y", vy);
+    check.disjoint("grad", vgrad, "factors", vfactors);
+    const ReleaseGil release(kOperationsPerElement * static_cast<double>(vy.size()));
+    tables<T>().activation->add_contraction(
+        activation,
+        {rows, columns, vy.data, vy.stride[0], vfactors.data, vgrad.data, vgrad.stride[0]});
+  });
+}
+
 }  // namespace
 
 void register_activation(py::module_& module) {
   module.def("elementwise", &elementwise);
   module.def("activation_backward", &activation_backward);
   module.def("dropout", &dropout);
+  module.def("squared_slopes", &squared_slopes);
+  module.def("add_contraction", &add_contraction);
 }
 
 }  // namespace ictus::bindings

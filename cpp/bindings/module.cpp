@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_loss(module);
   register_mean_covariance(module);
   register_lstm(module);
+  register_noise(module);
   register_optimizer(module);
   register_rbm(module);
   register_recurrent(module);

@@ -9,6 +9,7 @@
 #include "ictus/loss.h"
 #include "ictus/lstm.h"
 #include "ictus/mean_covariance.h"
+#include "ictus/noise.h"
 #include "ictus/optimizer.h"
 #include "ictus/random.h"
 #include "ictus/rbm.h"
@@ -23,6 +24,7 @@
   X(loss, LossKernels)                      \
   X(lstm, LstmKernels)                      \
   X(mean_covariance, MeanCovarianceKernels) \
+  X(noise, NoiseKernels)                    \
   X(optimizer, OptimizerKernels)            \
   X(random, RandomKernels)                  \
   X(rbm, RbmKernels)                        \

@@ -1,10 +1,11 @@
-// Elementwise functions, activation derivatives and dropout.
+// Elementwise functions, activation derivatives, dropout, and the contractive penalty.
 #include "ictus/activation.h"
 
 #include "kernels/detail/activate.h"
 #include "kernels/detail/blocks.h"
 #include "kernels/detail/math.h"
 #include "kernels/detail/random.h"
+#include "kernels/detail/rows.h"
 
 namespace ictus::ICTUS_LEVEL {
 namespace {
@@ -125,12 +126,54 @@ void backward(Activation activation, const ActivationBackwardArguments<T>& a) no
   });
 }
 
+template <class T>
+void squared_slopes(Activation activation, const ContractionArguments<T>& a) noexcept {
+  // Each column is summed by one thread, over the rows in order.
+  constexpr std::int64_t kStrip = 4 * kLanes<T>;
+  const std::int64_t strips = 1 + kElementsPerChunk / (kStrip * (a.rows + 1));
+  with_activation(activation, [&](auto tag) {
+    constexpr Activation f = decltype(tag)::value;
+    parallel_ranges(a.columns, strips * kStrip, [&](std::int64_t begin, std::int64_t end) {
+      for_vectors<T>(begin, end, [&](std::int64_t j, auto access) {
+        Vector<T> sum = {};
+        const T* y = a.y + j;
+        for (std::int64_t i = 0; i < a.rows; ++i, y += a.y_row_stride) {
+          const Vector<T> slope = derivative_from_output<f, T>(access.read(y));
+          sum += slope * slope;
+        }
+        access.write(a.out + j, sum);
+      });
+    });
+  });
+}
+
+template <class T>
+void add_contraction(Activation activation, const ContractionArguments<T>& a) noexcept {
+  with_activation(activation, [&](auto tag) {
+    constexpr Activation f = decltype(tag)::value;
+    parallel_blocks(a.rows, a.columns, [&](auto row, auto rows, auto column, auto columns) {
+      for (std::int64_t i = row; i < row + rows; ++i) {
+        const T* y = a.y + i * a.y_row_stride + column;
+        T* out = a.out + i * a.out_row_stride + column;
+        for_column_vectors<T>(columns, [&](auto j, auto read, auto write) {
+          const Vector<T> value = read(y + j);
+          const Vector<T> slope = derivative_from_output<f, T>(value);
+          const Vector<T> product = slope * curvature_from_output<f, T>(value, slope);
+          write(out + j, read(out + j) + T(2) * read(a.factors + column + j) * product);
+        });
+      }
+    });
+  });
+}
+
 }  // namespace
 
 extern const ActivationKernels<float> activation_float;
 extern const ActivationKernels<double> activation_double;
-const ActivationKernels<float> activation_float = {map<float>, backward<float>, dropout<float>};
-const ActivationKernels<double> activation_double = {map<double>, backward<double>,
-                                                     dropout<double>};
+const ActivationKernels<float> activation_float = {map<float>, backward<float>, dropout<float>,
+                                                   squared_slopes<float>, add_contraction<float>};
+const ActivationKernels<double> activation_double = {map<double>, backward<double>, dropout<double>,
+                                                     squared_slopes<double>,
+                                                     add_contraction<double>};
 
 }  // namespace ictus::ICTUS_LEVEL

@@ -79,6 +79,24 @@ def dropout(
     first_row: int,
     /,
 ) -> None: ...
+def squared_slopes(y: NDArray[Any], out: NDArray[Any], activation: int, /) -> None: ...
+def add_contraction(
+    y: NDArray[Any], factors: NDArray[Any], grad: NDArray[Any], activation: int, /
+) -> None: ...
+
+# noise
+def corrupt(
+    corruption: int,
+    x: NDArray[Any],
+    out: NDArray[Any],
+    level: float,
+    low: float,
+    high: float,
+    seed: int,
+    stream: int,
+    first_row: int,
+    /,
+) -> None: ...
 
 # random
 def uniform(out: NDArray[Any], seed: int, stream: int, first_row: int, /) -> None: ...

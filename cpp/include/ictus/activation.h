@@ -5,6 +5,10 @@
 //   backward  out = grad * mask * f'(z), with f' expressed by the output y = mask * f(z) of the
 //   layer dropout   out = mask * x: the same linear map forward, backward and in a directional
 //   derivative
+//   squared_slopes  out_j = sum_i f'(z_ij)^2, by rows in order
+//   add_contraction  grad_ij += 2 factor_j f'(z_ij) f''(z_ij), the gradient with respect to z of
+//   sum_ij factor_j f'(z_ij)^2: of the contractive penalty of Rifai et al. (ICML 2011) where
+//   factor_j is its weight times the squared length of unit j's weights
 //
 // mask is 1 / (1 - rate) where an element is kept and 0 elsewhere (inverted dropout: Srivastava et
 // al. 2014); it is drawn again from (seed, stream, first_row) wherever it is needed and never
@@ -58,11 +62,24 @@ struct ActivationBackwardArguments {
   DropoutArguments<T> dropout;  // rate 0: none
 };
 
+// f' and f'' are expressed by y = f(z); no dropout.
+template <class T>
+struct ContractionArguments {
+  std::int64_t rows, columns;
+  const T* y;
+  std::int64_t y_row_stride;
+  const T* factors;  // columns; of add_contraction
+  T* out;            // columns sums, or the gradient
+  std::int64_t out_row_stride;
+};
+
 template <class T>
 struct ActivationKernels {
   void (*map)(Elementwise function, const MapArguments<T>& arguments) noexcept;
   void (*backward)(Activation activation, const ActivationBackwardArguments<T>& arguments) noexcept;
   void (*dropout)(const DropoutArguments<T>& dropout, const MapArguments<T>& arguments) noexcept;
+  void (*squared_slopes)(Activation activation, const ContractionArguments<T>& a) noexcept;
+  void (*add_contraction)(Activation activation, const ContractionArguments<T>& a) noexcept;
 };
 
 }  // namespace ictus

@@ -44,6 +44,20 @@ inline Vector<T> derivative_from_output(Vector<T> y) {
   }
 }
 
+// f''(z) from y = f(z) and its slope f'(z).
+template <Activation A, class T>
+inline Vector<T> curvature_from_output(Vector<T> y, Vector<T> slope) {
+  if constexpr (A == Activation::sigmoid) {
+    return slope * (T(1) - y - y);
+  } else if constexpr (A == Activation::tanh) {
+    return T(-2) * y * slope;
+  } else if constexpr (A == Activation::softplus) {
+    return slope * (T(1) - slope);
+  } else {
+    return slope - slope;  // 0, and NaN where y is
+  }
+}
+
 // Calls body(ActivationTag<A>{}) for the A that equals `activation`.
 template <class Body>
 inline void with_activation(Activation activation, const Body& body) {

@@ -3,11 +3,13 @@
 from ictus.kernels.activation import (
     activation,
     activation_backward,
+    add_contraction,
     dropout,
     exp,
     log,
     sigmoid,
     softplus,
+    squared_slopes,
     tanh,
 )
 from ictus.kernels.gemm import PackedMatrix, gemm
@@ -19,6 +21,7 @@ from ictus.kernels.loss import (
     squared_error,
 )
 from ictus.kernels.lstm import lstm
+from ictus.kernels.noise import corrupt
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
@@ -50,10 +53,12 @@ __all__ = [
     "activation",
     "activation_backward",
     "adam_update",
+    "add_contraction",
     "anneal",
     "bernoulli",
     "binary_cross_entropy",
     "column_sums",
+    "corrupt",
     "dropout",
     "exp",
     "free_energy",
@@ -79,6 +84,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "squared_error",
+    "squared_slopes",
     "sum_of_squares",
     "tanh",
     "uniform",

@@ -19,11 +19,13 @@ __all__ = [
     "activation",
     "activation_backward",
     "activation_number",
+    "add_contraction",
     "dropout",
     "exp",
     "log",
     "sigmoid",
     "softplus",
+    "squared_slopes",
     "tanh",
 ]
 
@@ -192,3 +194,55 @@ def dropout(
 def _check_shape(function: str, name: str, array: FloatArray, shape: tuple[int, ...]) -> None:
     if isinstance(array, np.ndarray) and array.shape != shape:
         raise ValueError(f"{function}: {name} must have shape {shape}, got {array.shape}")
+
+
+def squared_slopes(y: FloatArray, name: str, out: FloatArray | None = None) -> FloatArray:
+    """Return the sum over the rows of the squared derivative of an activation function.
+
+    ``sum_i f'(z_ij)^2`` for ``y = f(z)``, with f' computed from y; the rows are added in order.
+
+    Parameters
+    ----------
+    y : array of float32 or float64, shape (rows, columns)
+    name : {"identity", "sigmoid", "tanh", "relu", "softplus"}
+    out : array like y, shape (columns,), optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `activation`.
+    """
+    number = activation_number("squared_slopes", name)
+    if out is None:
+        out = np.empty(y.shape[-1:], y.dtype) if isinstance(y, np.ndarray) else y
+    _core.squared_slopes(y, out, number)
+    return out
+
+
+def add_contraction(y: FloatArray, factors: FloatArray, grad: FloatArray, name: str) -> FloatArray:
+    """Add the gradient of a contractive penalty to a gradient with respect to units' inputs.
+
+    ``grad_ij += 2 factor_j f'(z_ij) f''(z_ij)``, for ``y = f(z)``: the derivative of
+    ``sum_ij factor_j f'(z_ij)^2``, with factor_j the weight of the penalty times the squared
+    length of unit j's weights (Rifai, Vincent, Muller, Glorot & Bengio, "Contractive
+    auto-encoders", ICML 2011).
+
+    Parameters
+    ----------
+    y, grad : arrays of float32 or float64, shape (rows, columns)
+        grad is changed.
+    factors : array, shape (columns,)
+    name : {"identity", "sigmoid", "tanh", "relu", "softplus"}
+
+    Returns
+    -------
+    array
+        grad.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `activation`.
+    """
+    _core.add_contraction(y, factors, grad, activation_number("add_contraction", name))
+    return grad

@@ -2,22 +2,26 @@
 
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
+from ictus.nn.elementwise import Activation
 from ictus.nn.embedding import Embedding
 from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Cache, Draws, Layer
 from ictus.nn.losses import LOSSES, Loss
 from ictus.nn.lstm import LSTM
 from ictus.nn.network import Network
+from ictus.nn.noise import Noise
 from ictus.nn.recurrent import GRU, Bidirectional, Recurrent
 from ictus.nn.sequence_network import SequenceNetwork
 from ictus.nn.sequences import SequenceBatch
 from ictus.nn.stream import Stream
+from ictus.nn.tied import TiedDense
 
 __all__ = [
     "GRU",
     "INITIALIZATIONS",
     "LOSSES",
     "LSTM",
+    "Activation",
     "Bidirectional",
     "Cache",
     "Dense",
@@ -27,9 +31,11 @@ __all__ = [
     "Layer",
     "Loss",
     "Network",
+    "Noise",
     "Recurrent",
     "SequenceBatch",
     "SequenceNetwork",
     "Stream",
+    "TiedDense",
     "initialize_weights",
 ]

@@ -10,6 +10,7 @@ from ictus import _core
 from ictus.kernels.activation import activation_number
 from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
+from ictus.nn.penalties import Contraction, Sparsity
 
 
 class Dense(Layer):
@@ -32,6 +33,12 @@ class Dense(Layer):
         Factor of the initial weights.
     bias : float
         Initial bias.
+    contraction : float
+        Weight of the contractive penalty, the mean squared Frobenius norm of the Jacobian of the
+        outputs with respect to the inputs (Rifai et al. 2011); 0: none.
+    sparsity_target, sparsity_cost : float
+        The mean outputs of sigmoid or tanh units over a minibatch are drawn towards the target;
+        cost 0: not. See :class:`ictus.nn.penalties.Sparsity`.
 
     Raises
     ------
@@ -50,6 +57,9 @@ class Dense(Layer):
         initialization: str = "auto",
         scale: float = 1.0,
         bias: float = 0.0,
+        contraction: float = 0.0,
+        sparsity_target: float = 0.05,
+        sparsity_cost: float = 0.0,
     ) -> None:
         if int(units) != units or units < 1:
             raise ValueError(f"Dense: units must be a positive integer, got {units!r}")
@@ -69,6 +79,14 @@ class Dense(Layer):
         self.bias = float(bias)
         # Nothing to multiply the gradient by.
         self._linear = activation == "identity"
+        self.contraction = Contraction.of("Dense", contraction)
+        self.sparsity = Sparsity.of("Dense", activation, sparsity_target, sparsity_cost)
+        self.penalized = self.contraction is not None or self.sparsity is not None
+        if self.penalized and dropout:
+            raise ValueError(
+                "Dense: dropout must be 0 with contraction or sparsity_cost (a Dropout layer may "
+                f"follow), got {dropout!r}"
+            )
 
     def connect(self, input_size: int) -> int:
         self.input_size = input_size
@@ -89,6 +107,7 @@ class Dense(Layer):
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         y = cache.y
         cache.x = x
+        cache.penalty_scale = 0.0
         if draws is None or not self.dropout:
             cache.draws = None
             _core.gemm(x, views[0], y, 1.0, 0.0, views[1], self._activation, 0.0, 0, 0, 0, 0)
@@ -109,6 +128,15 @@ class Dense(Layer):
                 draws.first_row,
             )
         return y
+
+    def penalty(self, views: Views, cache: Cache, scale: float) -> float:
+        cache.penalty_scale = scale
+        value = 0.0
+        if self.contraction is not None:
+            value += self.contraction.value(views[0], cache, scale, self._activation)
+        if self.sparsity is not None:
+            value += self.sparsity.value(cache, scale)
+        return value
 
     def _times_derivative(self, grad: Array, cache: Cache) -> None:
         """Multiply by the derivative of activation and dropout, in place."""
@@ -137,7 +165,13 @@ class Dense(Layer):
         propagate: bool,
     ) -> Array | None:
         assert cache.x is not None, "backward needs a forward pass before it"
+        penalized = self.penalized and cache.penalty_scale != 0.0
+        if penalized and self.sparsity is not None:
+            self.sparsity.add_gradient(grad, cache)
         self._times_derivative(grad, cache)
+        contraction = self.contraction if penalized else None
+        if contraction is not None:
+            contraction.add_gradient(grad, cache, self._activation)
         weights_gradient, bias_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
         _core.gemm(cache.x.T, grad, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
@@ -147,6 +181,8 @@ class Dense(Layer):
             bias_gradient += sums
         else:
             _core.column_sums(grad, bias_gradient)
+        if contraction is not None:
+            contraction.add_weights_gradient(views[0], weights_gradient, cache)
         if not propagate:
             return None
         out = cache.input_gradient
@@ -166,7 +202,7 @@ class Dense(Layer):
         return out
 
     def config(self) -> dict[str, Any]:
-        return {
+        config = {
             "kind": self.kind,
             "units": self.units,
             "activation": self.activation,
@@ -175,3 +211,6 @@ class Dense(Layer):
             "scale": self.scale,
             "bias": self.bias,
         }
+        if self.contraction is not None:
+            config["contraction"] = self.contraction.weight
+        return config if self.sparsity is None else config | self.sparsity.config()

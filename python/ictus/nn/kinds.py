@@ -1,19 +1,24 @@
-"""The layers by their names in a configuration."""
+"""The layers by their names in a configuration, and a network's arguments from one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
+from ictus.nn.elementwise import Activation
 from ictus.nn.embedding import Embedding
-from ictus.nn.layer import Layer
+from ictus.nn.layer import Array, Layer
 from ictus.nn.lstm import LSTM
+from ictus.nn.noise import Noise
+from ictus.nn.parameters import connect, parameter_count
 from ictus.nn.recurrent import GRU, Recurrent
+from ictus.nn.tied import TiedDense
 
 LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer for layer in (Dense, Dropout, Embedding, Recurrent, LSTM, GRU)
+    layer.kind: layer
+    for layer in (Activation, Dense, Dropout, Embedding, Noise, Recurrent, LSTM, GRU, TiedDense)
 }
 
 
@@ -30,3 +35,34 @@ def layers_from_config(entries: Iterable[Mapping[str, Any]]) -> list[Layer]:
         arguments = dict(entry)
         layers.append(LAYERS[arguments.pop("kind")](**arguments))
     return layers
+
+
+def check_output_layer(layers: Sequence[Layer]) -> None:
+    """Raise ValueError where the last layer with parameters is no logits."""
+    last = next((layer for layer in reversed(layers) if layer.parameter_shapes), None)
+    dropout = getattr(last, "dropout", 0.0)
+    if isinstance(last, Dense | TiedDense) and (last.activation != "identity" or dropout):
+        raise ValueError(
+            "Network: the last Dense layer must be linear and without dropout (the loss has "
+            f"the output function), got activation {last.activation!r}, dropout {dropout}"
+        )
+
+
+def network_arguments(config: dict[str, Any], parameters: Array | None) -> dict[str, Any]:
+    """Return the arguments of the network of a configuration, its layers made.
+
+    Raises
+    ------
+    KeyError, TypeError, AttributeError, OverflowError
+        Not the configuration of a network.
+    ValueError
+        Arguments that the layers do not take, or another number of parameters: compared before
+        memory is taken for the network.
+    """
+    config = dict(config)
+    layers = layers_from_config(config.pop("layers"))
+    connect(layers, config["input_size"])
+    count = parameter_count(layers)
+    if parameters is not None and parameters.shape != (count,):
+        raise ValueError(f"parameters must have shape ({count},), got {parameters.shape}")
+    return config | {"layers": layers}

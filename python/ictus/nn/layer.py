@@ -47,9 +47,13 @@ class Cache:
         Room for the gradient with respect to the input, and for the directional derivative.
     draws : Draws or None
         The draws of the last forward pass; None outside training.
+    penalty_scale : float
+        Factor of the layer's penalties in the loss of the last forward pass; 0: not in it.
+    penalty : object
+        What :meth:`Layer.penalty` keeps for the backward pass.
     """
 
-    __slots__ = ("draws", "input_gradient", "tangent", "x", "y")
+    __slots__ = ("draws", "input_gradient", "penalty", "penalty_scale", "tangent", "x", "y")
 
     def __init__(self, rows: int, input_size: int, output_size: int, dtype: np.dtype[Any]) -> None:
         self.x: Array | None = None
@@ -57,6 +61,8 @@ class Cache:
         self.input_gradient: Array = np.empty((rows, input_size), dtype)
         self.tangent: Array = np.empty((rows, output_size), dtype)
         self.draws: Draws | None = None
+        self.penalty_scale = 0.0
+        self.penalty: Any = None
 
 
 class Layer(ABC):
@@ -65,6 +71,13 @@ class Layer(ABC):
     kind: ClassVar[str]  #: the name in a configuration
     input_size: int = 0
     output_size: int = 0
+    #: Whether the layer adds penalties to the loss; see :meth:`penalty`.
+    penalized: bool = False
+    #: Number of the layer below whose first parameter this one uses too, transposed.
+    tied_to: int | None = None
+
+    def look_below(self, layers: Sequence[Layer]) -> None:
+        """Take what this layer needs of the chain below it; called before :meth:`connect`."""
 
     @abstractmethod
     def connect(self, input_size: int) -> int:
@@ -81,6 +94,14 @@ class Layer(ABC):
     @abstractmethod
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         """Return the output for the batch ``x``; ``draws`` is None outside training."""
+
+    def penalty(self, views: Views, cache: Cache, scale: float) -> float:
+        """Return the penalties at the last forward pass.
+
+        The backward pass then adds their gradient. ``scale`` is the factor of an example's loss: a penalty that is a mean over examples has it
+        times their number.
+        """
+        return 0.0
 
     @abstractmethod
     def backward(

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ictus.nn.dense import Dense
 from ictus.nn.embedding import Embedding
-from ictus.nn.kinds import layers_from_config
+from ictus.nn.kinds import check_output_layer, network_arguments
 from ictus.nn.layer import Array, Cache, Draws, Layer
 from ictus.nn.losses import LOSSES
-from ictus.nn.parameters import parameter_count, parameter_views, weight_segments
+from ictus.nn.parameters import (
+    connect,
+    parameter_count,
+    parameter_views,
+    shared_below,
+    weight_segments,
+    weight_views,
+)
 from ictus.nn.recurrent import RecurrentBase
 
 # Caches are kept for this many batch sizes: the minibatch, the last of an epoch, validation.
@@ -75,10 +81,7 @@ class Network:
         self.loss_function = LOSSES[loss]
         self.seed = int(seed)
         self.draw_count = 0
-        size = self.input_size
-        for layer in self.layers:
-            size = layer.connect(size)
-        self.output_size = size
+        self.output_size = connect(self.layers, self.input_size)
         self._check_layers()
         count = parameter_count(self.layers)
         self.parameters: Array = np.zeros(count, self.dtype)
@@ -86,6 +89,8 @@ class Network:
         self._views = self.views(self.parameters)
         self._gradient_views = self.views(self.gradient)
         self._caches: dict[int, list[Cache]] = {}
+        self._shared = shared_below(self.layers)
+        self._penalized = [i for i, layer in enumerate(self.layers) if layer.penalized]
         self.initialize()
 
     def _check_layers(self) -> None:
@@ -93,15 +98,7 @@ class Network:
             if isinstance(layer, RecurrentBase | Embedding):
                 name = type(layer).__name__
                 raise ValueError(f"Network: a layer {name} needs a SequenceNetwork")
-        self._check_last()
-
-    def _check_last(self) -> None:
-        last = next((layer for layer in reversed(self.layers) if layer.parameter_shapes), None)
-        if isinstance(last, Dense) and (last.activation != "identity" or last.dropout):
-            raise ValueError(
-                "Network: the last Dense layer must be linear and without dropout (the loss has "
-                f"the output function), got activation {last.activation!r}, dropout {last.dropout}"
-            )
+        check_output_layer(self.layers)
 
     # --- parameters ---------------------------------------------------------------------------
 
@@ -135,7 +132,7 @@ class Network:
     @property
     def weight_matrices(self) -> list[Array]:
         """Views of the weights, each (inputs, units)."""
-        return [view for views in self._views for view in views if view.ndim > 1]
+        return weight_views(self.layers, self._views)
 
     # --- passes -------------------------------------------------------------------------------
 
@@ -225,7 +222,7 @@ class Network:
     def loss(
         self, x: Any, y: Any, weights: Array | None = None, *, batch_size: int = 1024
     ) -> float:
-        """Return the mean loss over the examples (weighted mean, with ``weights`` (rows,))."""
+        """Return the mean loss (weighted, with ``weights`` (rows,)), without penalties."""
         x = self.check_input(x)
         y = self.loss_function.check_targets(y, len(x), self.output_size, self.dtype)
         if len(x) == 0:
@@ -251,6 +248,9 @@ class Network:
     ) -> float:
         """Return the mean loss of a batch and put its gradient into ``gradient``.
 
+        With the layers' penalties, which do not see ``weights``; parts of a batch have mean
+        activities of their own.
+
         Parameters
         ----------
         x : array, shape (rows, input_size)
@@ -275,6 +275,8 @@ class Network:
         scale = 1.0 / len(x) if scale is None else scale
         # The gradient takes the place of the logits.
         value = self.loss_function.value(logits, y, logits, weights, scale)
+        for i in self._penalized:
+            value += self.layers[i].penalty(self._views[i], caches[i], scale)
         self._backward(logits, caches, self._gradient_views, accumulate)
         return value
 
@@ -283,9 +285,16 @@ class Network:
     ) -> None:
         # The first layer that has parameters needs no gradient of its input.
         lowest = next(i for i, views in enumerate(self._views) if views)
+        shared = self._shared
+        if shared and not accumulate:
+            # They add to what a layer above has written; nothing is above their biases.
+            for i in shared:
+                bias = 1 if self.layers[i].tied_to is None else 0
+                into[i][bias][...] = 0
         for i in range(len(self.layers) - 1, lowest - 1, -1):
+            adds = accumulate or i in shared
             passed = self.layers[i].backward(
-                grad, self._views[i], caches[i], into[i], accumulate, i > lowest
+                grad, self._views[i], caches[i], into[i], adds, i > lowest
             )
             if passed is not None:
                 grad = passed
@@ -382,16 +391,8 @@ class Network:
         ValueError
             Unknown layers, arguments they do not take, or another number of parameters.
         """
-        config = dict(config)
         try:
-            layers = layers_from_config(config.pop("layers"))
-            size = config["input_size"]
-            for layer in layers:
-                size = layer.connect(size)
-            count = parameter_count(layers)
-            if parameters is not None and parameters.shape != (count,):
-                raise ValueError(f"parameters must have shape ({count},), got {parameters.shape}")
-            network = cls(config.pop("input_size"), layers, config.pop("loss"), **config)
+            network = cls(**network_arguments(config, parameters))
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not the configuration of a network: {error!r}") from error
         if parameters is not None:

@@ -1,4 +1,7 @@
-"""How the parameters of a chain of layers lie in one flat vector: layer after layer, in order."""
+"""How layers are chained, and how their parameters lie in one flat vector: layer after layer.
+
+A layer that is tied to one below has no copy of its weights: the view of them follows its own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ictus.nn.layer import Array, Layer
+
+
+def connect(layers: Sequence[Layer], input_size: int) -> int:
+    """Tell each layer the size of its input, and what lies below it; return the output's size."""
+    size = input_size
+    for number, layer in enumerate(layers):
+        layer.look_below(layers[:number])
+        size = layer.connect(size)
+    return size
 
 
 def _places(layers: Sequence[Layer]) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
@@ -30,7 +42,33 @@ def parameter_views(layers: Sequence[Layer], flat: Array) -> list[list[Array]]:
     views: list[list[Array]] = [[] for _ in layers]
     for number, shape, begin, end in _places(layers):
         views[number].append(flat[begin:end].reshape(shape))
+    for number, layer in enumerate(layers):
+        if layer.tied_to is not None:
+            views[number].append(views[layer.tied_to][0])
     return views
+
+
+def weight_views(layers: Sequence[Layer], views: Sequence[Sequence[Array]]) -> list[Array]:
+    """Return the weight matrices among views of the parameters, each once."""
+    return [
+        view
+        for layer, own in zip(layers, views, strict=True)
+        for view in own[: len(layer.parameter_shapes)]
+        if view.ndim > 1
+    ]
+
+
+def shared_below(layers: Sequence[Layer]) -> frozenset[int]:
+    """Return the layers whose weights have a gradient already when the backward pass is there.
+
+    They are tied to a layer above, or another layer above is tied to the same one.
+    """
+    tied = [layer.tied_to for layer in layers]
+    shared = {owner for owner in tied if owner is not None}
+    for number, owner in enumerate(tied):
+        if owner is not None and owner in tied[number + 1 :]:
+            shared.add(number)
+    return frozenset(shared)
 
 
 def weight_segments(layers: Sequence[Layer]) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ictus.nn.embedding import Embedding
+from ictus.nn.kinds import check_output_layer
 from ictus.nn.layer import Array, Cache
 from ictus.nn.network import Network
 from ictus.nn.recurrent import RecurrentBase
@@ -37,7 +38,7 @@ class SequenceNetwork(Network):
     """
 
     def _check_layers(self) -> None:
-        self._check_last()
+        check_output_layer(self.layers)
         whole = False
         for number, layer in enumerate(self.layers):
             if isinstance(layer, Embedding) and number > 0:
@@ -233,6 +234,8 @@ class SequenceNetwork(Network):
             total = float(len(logits) if weights is None else weights.sum())
             scale = 1.0 / total if total else 0.0
         value = self.loss_function.value(logits, y, logits, weights, scale)
+        for i in self._penalized:
+            value += self.layers[i].penalty(self._views[i], caches[i], scale)
         self._backward(logits, caches, self._gradient_views, accumulate)
         return value
 
