@@ -36,8 +36,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
     parser.add_argument("--pretraining-epochs", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=40, help="of fine-tuning")
-    parser.add_argument("--learning-rate", type=float, default=0.001)
+    parser.add_argument("--epochs", type=int, default=60, help="of fine-tuning")
+    parser.add_argument("--learning-rate", type=float, default=0.004)
     parser.add_argument("--batch-size", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
@@ -133,7 +133,7 @@ def train_deep(x: Array, validation: Array, options: argparse.Namespace) -> dict
 def main() -> None:
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
-    x, validation, test = load_images(options.data)
+    x, validation, _ = load_images(options.data)
     train_deep(x, validation, options)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ictus.kernels._threadpool import register_threadpool_controller
     from ictus.models import (
         RBM,
+        Autoencoder,
         BernoulliRBM,
         ConditionalRBM,
         DBNClassifier,
@@ -40,13 +41,16 @@ if TYPE_CHECKING:
     from ictus.nn import (
         GRU,
         LSTM,
+        Activation,
         Bidirectional,
         Dense,
         Dropout,
         Embedding,
         Network,
+        Noise,
         Recurrent,
         SequenceNetwork,
+        TiedDense,
     )
     from ictus.optim import SGD, Adam, RMSprop
     from ictus.train import DivergenceError, EarlyStopping, History, SequenceTrainer, Trainer
@@ -55,7 +59,9 @@ __version__ = "0.1.0"
 
 # Where each name lives; modules stand for themselves.
 _LAZY = {
+    "Activation": "ictus.nn",
     "Adam": "ictus.optim",
+    "Autoencoder": "ictus.models",
     "BernoulliRBM": "ictus.models",
     "Bidirectional": "ictus.nn",
     "ConditionalRBM": "ictus.models",
@@ -76,6 +82,7 @@ _LAZY = {
     "MeanCovarianceRBM": "ictus.models",
     "ModelFileError": "ictus.io.model_file",
     "Network": "ictus.nn",
+    "Noise": "ictus.nn",
     "RBM": "ictus.models",
     "RMSprop": "ictus.optim",
     "Recurrent": "ictus.nn",
@@ -87,6 +94,7 @@ _LAZY = {
     "SequenceRegressor": "ictus.models",
     "SequenceTrainer": "ictus.train",
     "SoftmaxRBM": "ictus.models",
+    "TiedDense": "ictus.nn",
     "Trainer": "ictus.train",
     "load": "ictus.io.model_file",
     "read_card": "ictus.io.model_file",
@@ -100,7 +108,9 @@ __all__ = [
     "LSTM",
     "RBM",
     "SGD",
+    "Activation",
     "Adam",
+    "Autoencoder",
     "BernoulliRBM",
     "Bidirectional",
     "ConditionalRBM",
@@ -119,6 +129,7 @@ __all__ = [
     "MeanCovarianceRBM",
     "ModelFileError",
     "Network",
+    "Noise",
     "RMSprop",
     "Recurrent",
     "SequenceClassifier",
@@ -128,6 +139,7 @@ __all__ = [
     "SequenceRegressor",
     "SequenceTrainer",
     "SoftmaxRBM",
+    "TiedDense",
     "Trainer",
     "__version__",
     "datasets",

@@ -32,6 +32,9 @@ BAD = {
     "shuffle": ["no", None],
     "dtype": ["float16", "int32", None, int],
     "progress": ["yes"],
+    "pretrain": ["dream", 3],
+    "pretraining_epochs": [-1, 1.5, None],
+    "pretraining_learning_rate": [0, -1.0, "a"],
 }
 
 

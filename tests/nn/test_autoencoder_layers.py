@@ -280,7 +280,7 @@ def network_with(*layers, size=5):
         (lambda: Dense(3, sparsity_cost=-1), "Dense: sparsity_cost must not be negative, got -1"),
         (lambda: Dense(3, sparsity_target=1), r"sparsity_target must be in \(0, 1\), got 1"),
         (lambda: Dense(3, "relu", sparsity_cost=1), "needs the activation sigmoid or tanh"),
-        (lambda: Dense(3, "tanh", dropout=0.1, contraction=1), "dropout must be 0 with contraction"),
+        (lambda: Dense(3, "tanh", dropout=0.1, contraction=1), "dropout must be 0 with contr"),
     ],
 )
 def test_bad_arguments(make_it, message):

@@ -59,6 +59,7 @@ BARE_MODELS = {
     "SequenceNetwork": "ictus.nn",
 }
 ESTIMATORS = {
+    "Autoencoder": "ictus.models",
     "BernoulliRBM": "ictus.models",
     "ConditionalRBM": "ictus.models",
     "DBNClassifier": "ictus.models",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ictus.models.annealing import annealed_importance_sampling
+    from ictus.models.autoencoder import Autoencoder
     from ictus.models.bernoulli_rbm import BernoulliRBM
     from ictus.models.conditional_machine import ConditionalMachine
     from ictus.models.conditional_rbm import ConditionalRBM
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ictus.models.mean_covariance_rbm import MeanCovarianceRBM
     from ictus.models.mlp import MLPClassifier, MLPRegressor
     from ictus.models.partition import log_likelihood, log_partition
+    from ictus.models.pretraining import PretrainedLayer, pretrain, unroll
     from ictus.models.rbm import RBM
     from ictus.models.sequence import SequenceClassifier, SequenceLabeler, SequenceRegressor
     from ictus.models.sequence_generator import SequenceGenerator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 # Where each name lives.
 _LAZY = {
+    "Autoencoder": "autoencoder",
     "BernoulliRBM": "bernoulli_rbm",
     "ConditionalMachine": "conditional_machine",
     "ConditionalRBM": "conditional_rbm",
@@ -48,6 +51,7 @@ _LAZY = {
     "MeanCovarianceMachine": "mean_covariance",
     "MeanCovarianceRBM": "mean_covariance_rbm",
     "ParallelTempering": "tempering",
+    "PretrainedLayer": "pretraining",
     "RBM": "rbm",
     "SequenceClassifier": "sequence",
     "SequenceGenerator": "sequence_generator",
@@ -60,10 +64,13 @@ _LAZY = {
     "annealed_importance_sampling": "annealing",
     "log_likelihood": "partition",
     "log_partition": "partition",
+    "pretrain": "pretraining",
+    "unroll": "pretraining",
 }
 
 __all__ = [
     "RBM",
+    "Autoencoder",
     "BernoulliRBM",
     "ConditionalMachine",
     "ConditionalRBM",
@@ -78,6 +85,7 @@ __all__ = [
     "MeanCovarianceMachine",
     "MeanCovarianceRBM",
     "ParallelTempering",
+    "PretrainedLayer",
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceLabeler",
@@ -89,6 +97,8 @@ __all__ = [
     "annealed_importance_sampling",
     "log_likelihood",
     "log_partition",
+    "pretrain",
+    "unroll",
 ]
 
 

@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ictus.models._parameters import DENSE, check_parameters, is_integer
+from ictus.models._parameters import DENSE, Check, check_parameters, is_integer
 from ictus.models.estimator_state import estimator_state, restored_estimator
+from ictus.models.pretraining import PretrainedLayer, pretrain
 from ictus.nn import Dense, Dropout, Layer, Network
 from ictus.optim import Optimizer, make_optimizer
 from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer
@@ -31,6 +32,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Base of MLPClassifier and MLPRegressor; their docstrings name the parameters."""
 
     _numeric_targets: ClassVar[bool] = False
+    _table: ClassVar[dict[str, Check]] = DENSE
     _fitted: ClassVar[tuple[str, ...]] = ()  # attributes that a model file keeps beside the network
 
     def __init__(
@@ -60,6 +62,9 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        pretrain: str | None = None,
+        pretraining_epochs: int = 10,
+        pretraining_learning_rate: float | None = None,
     ) -> None:
         self.hidden_units = hidden_units
         self.activation = activation
@@ -85,6 +90,9 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.pretrain = pretrain
+        self.pretraining_epochs = pretraining_epochs
+        self.pretraining_learning_rate = pretraining_learning_rate
 
     # --- building ------------------------------------------------------------------------------
 
@@ -119,7 +127,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _start(self, X: Array, outputs: int, loss: str) -> None:
         """Make network and trainer anew."""
-        check_parameters(self, DENSE)
+        check_parameters(self, self._table)
         features = X.shape[1]
         dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -166,10 +174,39 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if self.checkpoint is not None:
             # In a grid search, say, the checkpoint of one fold must not serve another.
             self._trainer.data_digest = _digest(X, y, sample_weight)
+        if self.pretrain is not None and not self._pretrain(X, y):
+            return
         self._trainer.resume()
         self.history_ = self._trainer.fit(X, y, weights=sample_weight, validation=validation)
         self.n_iter_ = self._trainer.epoch
         self.loss_ = self.history_["loss"][-1] if self.history_.epochs else float("nan")
+
+    def _pretrain(self, X: Array, y: Array) -> bool:
+        """Pre-train the hidden layers; return whether there was no interruption."""
+        stages = pretrain(
+            self.network_,
+            X,
+            y if self.pretrain == "supervised" else None,
+            str(self.pretrain),
+            batch_size=self.batch_size,
+            checkpoint=self.checkpoint,
+            data_digest=self._trainer.data_digest or "",
+            progress=self.progress,
+            **self._pretraining_options(),
+        )
+        self.pretraining_ = [stage.history for stage in stages]
+        if stages and stages[-1].history.interrupted:
+            self.history_, self.n_iter_ = stages[-1].history, 0
+            self.loss_ = float("nan")
+            return False
+        self._take_pretrained(stages)
+        return True
+
+    def _pretraining_options(self) -> dict[str, Any]:
+        return {"epochs": self.pretraining_epochs, "learning_rate": self.pretraining_learning_rate}
+
+    def _take_pretrained(self, stages: list[PretrainedLayer]) -> None:
+        """Use what pre-training found beside the hidden layers."""
 
     def _train_one_epoch(self, X: Array, y: Array, sample_weight: Array | None) -> None:
         trainer = self._trainer
@@ -267,7 +304,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if model.n_features_in_ != model.network_.input_size:
             raise ValueError("n_features_in differs from the network's input")
         # partial_fit goes on from the weights, with the optimiser's state anew.
-        check_parameters(model, DENSE)
+        check_parameters(model, cls._table)
         model._trainer = model._make_trainer(model.network_.seed)
         model._trainer.epoch = int(model.n_iter_)
         return model

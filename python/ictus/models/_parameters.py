@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ictus.kernels.gemm import ACTIVATIONS
+from ictus.kernels.noise import CORRUPTIONS
+from ictus.models.layer_training import METHODS
 from ictus.nn.initialization import INITIALIZATIONS
 
 Check = tuple[Callable[[Any], bool], str]
@@ -76,6 +78,41 @@ DENSE: dict[str, Check] = {
     "shuffle": TRUTH,
     "dtype": (_dtype, "one of auto, float32, float64"),
     "progress": (lambda x: x is None or TRUTH[0](x), "True, False or None"),
+    "pretrain": (
+        lambda x: x is None or (isinstance(x, str) and x in METHODS),
+        f"one of {', '.join(METHODS)}, or None",
+    ),
+    "pretraining_epochs": COUNT,
+    "pretraining_learning_rate": POSITIVE_OR_NONE,
+}
+
+#: The parameters of autoencoders.
+AUTOENCODER: dict[str, Check] = {
+    name: check for name, check in DENSE.items() if name not in ("dropout", "input_dropout")
+} | {
+    "hidden_units": (
+        lambda x: _units(x) and np.atleast_1d(x).size > 0,
+        "a sequence of positive integers, one at least",
+    ),
+    "code_activation": (
+        lambda x: x is None or one_of(ACTIVATIONS)[0](x),
+        f"one of {', '.join(ACTIVATIONS)}, or None",
+    ),
+    "tied": TRUTH,
+    "corruption": (
+        lambda x: x is None or (isinstance(x, str) and x in CORRUPTIONS),
+        f"one of {', '.join(CORRUPTIONS)}, or None",
+    ),
+    "corruption_level": NOT_NEGATIVE,
+    "contraction": NOT_NEGATIVE,
+    "sparsity_target": (lambda x: is_number(x) and 0 < x < 1, "a number in (0, 1)"),
+    "sparsity_cost": NOT_NEGATIVE,
+    "code_noise": NOT_NEGATIVE,
+    "loss": one_of(["auto", "binary_cross_entropy", "squared_error"]),
+    "pretrain": (
+        lambda x: x is None or (isinstance(x, str) and x in ("rbm", "autoencoder")),
+        "one of rbm, autoencoder, or None",
+    ),
 }
 
 #: What the estimators of a deep net's layers must have in order.

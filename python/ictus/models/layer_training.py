@@ -235,9 +235,10 @@ def train_supervised(
     return TrainedLayer(weights, bias, None, None, history)
 
 
-#: The methods by name.
+#: The methods of pre-training by name.
 TRAIN_LAYER: dict[str, Callable[..., TrainedLayer]] = {
     "rbm": train_machine,
     "autoencoder": train_autoencoder,
     "supervised": train_supervised,
 }
+METHODS = tuple(TRAIN_LAYER)

@@ -59,12 +59,21 @@ _PARAMETERS = """
         Progress bar; None: where standard error is a terminal.
     checkpoint : path, optional
         Where ``fit`` writes its state after each epoch, and from where it goes on if the file is
-        there; the result has the same bits as without an interruption.
+        there; the result has the same bits as without an interruption. Pre-training keeps its own
+        beside it, one a layer.
+    pretrain : {"rbm", "autoencoder", "supervised"}, optional
+        Greedy pre-training of the hidden layers before the training of the whole; see
+        :func:`ictus.models.pretrain`.
+    pretraining_epochs : int
+        Of each layer.
+    pretraining_learning_rate : float, optional
 
     Attributes
     ----------
     network_ : ictus.nn.Network
     history_ : ictus.train.History
+    pretraining_ : list of ictus.train.History
+        One for each pre-trained layer, with ``pretrain``.
     n_iter_ : int
         Epochs trained.
     loss_ : float

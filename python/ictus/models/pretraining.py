@@ -17,14 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.models.layer_training import TRAIN_LAYER, LayerData, LayerSettings, TrainedLayer
-from ictus.nn import Activation, Dense, Network, TiedDense
+from ictus.models.layer_training import METHODS, TRAIN_LAYER, LayerData, LayerSettings, TrainedLayer
+from ictus.nn import Activation, Dense, Network, TiedDense, part_outputs
 from ictus.train import History
 
 Array = NDArray[Any]
-
-#: The methods of pre-training.
-METHODS = tuple(TRAIN_LAYER)
 
 
 @dataclass
@@ -159,16 +156,17 @@ def pretrain(
         "corruption": corruption,
         "corruption_level": corruption_level,
     }
+    seed = network.seed if seed is None else seed
     settings = [
         LayerSettings(
             **{name: _one(name, value, k, count) for name, value in given.items()},
             tied=tied,
             batch_size=batch_size,
-            seed=(network.seed if seed is None else seed) + k,
+            seed=seed + k,
         )
         for k in range(count)
     ]
-    for (_, _, activation), one in zip(stages[:count], settings, strict=True):
+    for (_, _, activation), one in zip(stages, settings, strict=False):
         one.check(method, activation)
     x = network.check_input(x)
     if method == "supervised":
@@ -176,29 +174,27 @@ def pretrain(
             raise ValueError("pretrain: y must be given for supervised pre-training")
         y = network.loss_function.check_targets(y, len(x), network.output_size, network.dtype)
     found: list[PretrainedLayer] = []
-    outputs = x
-    for k in range(count):
-        number, last, activation = stages[k]
-        past = json.dumps([data_digest, method, *(vars(one) for one in settings[:k])])
-        trained = TRAIN_LAYER[method](
-            network,
-            number,
-            activation,
-            LayerData(
-                outputs,
-                y,
-                None if checkpoint is None else checkpoint_of_layer(checkpoint, k),
-                hashlib.sha256(past.encode()).hexdigest(),
-            ),
-            settings[k],
-            progress,
+    for (number, last, activation), one in zip(stages, settings, strict=False):
+        data = LayerData(
+            x,
+            y,
+            None if checkpoint is None else checkpoint_of_layer(checkpoint, len(found)),
+            _past(data_digest, method, settings[: len(found)]),
         )
+        trained = TRAIN_LAYER[method](network, number, activation, data, one, progress)
         found.append(_take(network, number, trained))
         if trained.history.interrupted:
             break
-        if k + 1 < count:
-            outputs = network.activations(x, last)
+        if len(found) < count:
+            first = 0 if len(found) == 1 else stages[len(found) - 2][1] + 1
+            x = part_outputs(network, x, first, last)
     return found
+
+
+def _past(data_digest: str, method: str, below: Sequence[LayerSettings]) -> str:
+    """What a layer's checkpoint must have in common: the data, and how the layers below learned."""
+    past = json.dumps([data_digest, method, *(vars(one) for one in below)])
+    return hashlib.sha256(past.encode()).hexdigest()
 
 
 def _take(network: Network, number: int, trained: TrainedLayer) -> PretrainedLayer:

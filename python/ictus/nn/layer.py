@@ -98,8 +98,8 @@ class Layer(ABC):
     def penalty(self, views: Views, cache: Cache, scale: float) -> float:
         """Return the penalties at the last forward pass.
 
-        The backward pass then adds their gradient. ``scale`` is the factor of an example's loss: a penalty that is a mean over examples has it
-        times their number.
+        The backward pass then adds their gradient. ``scale`` is the factor of an example's loss;
+        a penalty that is a mean over examples has it times their number.
         """
         return 0.0
 

@@ -20,6 +20,7 @@ from ictus.nn.parameters import (
     weight_segments,
     weight_views,
 )
+from ictus.nn.passes import part_outputs
 from ictus.nn.recurrent import RecurrentBase
 
 # Caches are kept for this many batch sizes: the minibatch, the last of an epoch, validation.
@@ -207,17 +208,7 @@ class Network:
             raise ValueError(
                 f"layer must be in {-len(self.layers)} .. {len(self.layers) - 1}, got {layer}"
             )
-        chosen = self.layers[layer]
-        out = np.empty((len(x), chosen.output_size), self.dtype)
-        for first in range(0, len(x), batch_size):
-            h = x[first : first + batch_size]
-            caches = self._caches_for(len(h))
-            for each, views, cache in zip(self.layers, self._views, caches, strict=True):
-                h = each.forward(h, views, cache, None)
-                if each is chosen:
-                    break
-            out[first : first + batch_size] = h
-        return out
+        return part_outputs(self, x, 0, layer % len(self.layers), batch_size=batch_size)
 
     def loss(
         self, x: Any, y: Any, weights: Array | None = None, *, batch_size: int = 1024
