@@ -36,8 +36,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
     parser.add_argument("--pretraining-epochs", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=60, help="of fine-tuning")
+    parser.add_argument("--epochs", type=int, default=40, help="of fine-tuning")
     parser.add_argument("--learning-rate", type=float, default=0.004)
+    parser.add_argument("--weight-decay", type=float, default=0.1, help="decoupled, of Adam")
     parser.add_argument("--batch-size", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
@@ -73,7 +74,7 @@ def fine_tune(
 ) -> History:
     trainer = Trainer(
         network,
-        Adam(options.learning_rate),
+        Adam(options.learning_rate, decoupled_decay=options.weight_decay),
         batch_size=options.batch_size,
         epochs=options.epochs,
         learning_rate=Linear(options.learning_rate, 0.0, options.epochs),
