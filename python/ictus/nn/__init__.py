@@ -10,7 +10,6 @@ from ictus.nn.losses import LOSSES, Loss
 from ictus.nn.lstm import LSTM
 from ictus.nn.network import Network
 from ictus.nn.noise import Noise
-from ictus.nn.noise import Noise
 from ictus.nn.passes import part_outputs
 from ictus.nn.recurrent import GRU, Bidirectional, Recurrent
 from ictus.nn.sequence_network import SequenceNetwork
