@@ -33,74 +33,80 @@ struct LstmCell {
     return (before * added + (T(1) - g) * kept) / (added * kept);
   }
 
-  // The gates and the cell state of one vector of units, whose output gate waits in p.sums: its
-  // value where a record is kept, else its reciprocal.
-  template <bool kRecord, class Access>
-  __attribute__((always_inline)) static void gates(const Direction<T>& layer,
-                                                   const ForwardPlace<T>& p, std::int64_t j,
-                                                   Access access) {
-    const std::int64_t units = layer.units;
-    const auto input = [&](int gate) {
-      return access.read(p.gates + gate * units + j) + load(p.sums + gate * p.sums_gate + j);
-    };
-    const V before = load(p.cell + j);
-    V x[] = {input(0), input(1), input(2), input(3)}, c;
-    if constexpr (kPeepholes) {
-      const auto peephole = [&](int gate) { return access.read(layer.extra + gate * units + j); };
-      V first[] = {x[0] + peephole(0) * before, x[1] + peephole(1) * before, x[3]};
-      squash<kRecord, 2>(first);
-      c = new_cell<kRecord>(before, first[0], first[1], first[2]);
-      V last[] = {x[2] + peephole(2) * c};
-      squash<kRecord, 1>(last);
-      x[0] = first[0];
-      x[1] = first[1];
-      x[2] = last[0];
-      x[3] = first[2];
-    } else {
-      squash<kRecord, 3>(x);
-      c = new_cell<kRecord>(before, x[0], x[1], x[3]);
-    }
-    store(p.cell + j, c);
-    store(p.sums + 2 * p.sums_gate + j, kRecord ? x[2] : x[2] + T(1));
-    if constexpr (kRecord) {
-      access.write(p.previous + j, load(p.output + j));
-      access.write(p.memory + j, c);
-      for (int k = 0; k < 4; ++k) access.write(p.gates + k * units + j, x[k]);
-    }
-  }
-
+  // N vectors of units, the last as `access` says: all chains of operations side by side.
   template <bool kRecord, int N, class Access>
-  __attribute__((always_inline)) static void outputs(const ForwardPlace<T>& p, std::int64_t j,
+  __attribute__((always_inline)) static void vectors(const Direction<T>& layer,
+                                                     const ForwardPlace<T>& p, std::int64_t j,
                                                      Access access) {
-    V h[N];
-    for (int k = 0; k < N; ++k) h[k] = load(p.cell + j + k * kLanes<T>);
-    squash<kRecord, 0>(h);
-    for (int k = 0; k < N; ++k) {
-      const std::int64_t at = j + k * kLanes<T>;
-      const V gate = load(p.sums + 2 * p.sums_gate + at);
-      h[k] = kRecord ? h[k] * gate : (T(1) - h[k]) / ((T(1) + h[k]) * gate);
-      store(p.output + at, h[k]);
-      if (k < N - 1) {
-        store(p.y + at, h[k]);
+    const std::int64_t units = layer.units;
+    const auto read = [&](const T* from, int n) {
+      const T* const at = from + j + n * kLanes<T>;
+      return n == N - 1 ? access.read(at) : load(at);
+    };
+    const auto write = [&](T* to, int n, V value) {
+      T* const at = to + j + n * kLanes<T>;
+      if (n == N - 1) {
+        access.write(at, value);
       } else {
-        access.write(p.y + at, h[k]);
+        store(at, value);
       }
+    };
+    const auto input = [&](int gate, int n) {
+      return read(p.gates + gate * units, n) +
+             load(p.sums + gate * p.sums_gate + j + n * kLanes<T>);
+    };
+    const auto peephole = [&](int gate, int n) { return read(layer.extra + gate * units, n); };
+    // Input and forget gates, output gates where they do not wait for the cell, then candidates.
+    constexpr int kFirst = kPeepholes ? 2 : 3;
+    V before[N], x[(kFirst + 1) * N], c[N], o[N], h[N];
+    for (int n = 0; n < N; ++n) {
+      before[n] = load(p.cell + j + n * kLanes<T>);
+      for (int gate = 0; gate < kFirst; ++gate) {
+        V& sum = x[kFirst * n + gate];
+        sum = input(gate, n);
+        if (kPeepholes) sum += peephole(gate, n) * before[n];
+      }
+      x[kFirst * N + n] = input(3, n);
+    }
+    squash<kRecord, kFirst * N>(x);
+    for (int n = 0; n < N; ++n) {
+      const V* const own = x + kFirst * n;
+      h[n] = c[n] = new_cell<kRecord>(before[n], own[0], own[1], x[kFirst * N + n]);
+      o[n] = kPeepholes ? input(2, n) + peephole(2, n) * c[n] : own[kFirst - 1];
+    }
+    if (kPeepholes) squash<kRecord, N>(o);
+    squash<kRecord, 0>(h);
+    for (int n = 0; n < N; ++n) {
+      if constexpr (kRecord) {
+        write(p.previous, n, load(p.output + j + n * kLanes<T>));
+        write(p.memory, n, c[n]);
+        write(p.gates, n, x[kFirst * n]);
+        write(p.gates + units, n, x[kFirst * n + 1]);
+        write(p.gates + 2 * units, n, o[n]);
+        write(p.gates + 3 * units, n, x[kFirst * N + n]);
+        h[n] *= o[n];
+      } else {
+        h[n] = (T(1) - h[n]) / ((T(1) + h[n]) * (T(1) + o[n]));
+      }
+      store(p.cell + j + n * kLanes<T>, c[n]);
+      store(p.output + j + n * kLanes<T>, h[n]);
+      write(p.y, n, h[n]);
     }
   }
 
   template <bool kRecord>
   static void step(const Direction<T>& layer, const ForwardPlace<T>& p) {
+    constexpr int N = kVectorRegisters < 32 ? 1 : 2;
     const std::int64_t units = layer.units;
-    for_vectors<T>(0, units, [&](std::int64_t j, auto access) __attribute__((always_inline)) {
-      gates<kRecord>(layer, p, j, access);
-    });
     std::int64_t j = 0;
-    for (; j + 2 * kLanes<T> <= units; j += 2 * kLanes<T>) outputs<kRecord, 2>(p, j, Whole<T>{});
+    for (; j + N * kLanes<T> <= units; j += N * kLanes<T>) {
+      vectors<kRecord, N>(layer, p, j, Whole<T>{});
+    }
     const int rest = static_cast<int>(units - j);
     if (rest > kLanes<T>) {
-      outputs<kRecord, 2>(p, j, Partial<T>{rest - kLanes<T>});
+      vectors<kRecord, N>(layer, p, j, Partial<T>{rest - kLanes<T>});
     } else if (rest > 0) {
-      outputs<kRecord, 1>(p, j, Partial<T>{rest});
+      vectors<kRecord, 1>(layer, p, j, Partial<T>{rest});
     }
   }
 

@@ -154,19 +154,23 @@ void run_small_tasks(const RecurrentForward<T>& a, Task (&tasks)[D]) {
 // registers for it. `make` as of run_tasks.
 template <bool kPeepholes, class T, class Make>
 bool run_small_pass(const RecurrentForward<T>& a, const Tasks<T>& cuts, const Make& make) {
-  const bool small = kVectorRegisters == 32 && a.layer.units <= kSmallVectors * kLanes<T>;
-  if (!small || a.record.gates != nullptr || a.sequences.count != 1) return false;
-  if (cuts.together) {
-    decltype(make(0, 0, 1, 0)) both[] = {make(0, 0, 1, 0), make(1, 0, 1, 1)};
-    run_small_tasks<kPeepholes, 2>(a, both);
+  if constexpr (kVectorRegisters < 32) {
+    return false;
+  } else {
+    const bool small = a.layer.units <= kSmallVectors * kLanes<T> && a.sequences.count == 1;
+    if (!small || a.record.gates != nullptr) return false;
+    if (cuts.together) {
+      decltype(make(0, 0, 1, 0)) both[] = {make(0, 0, 1, 0), make(1, 0, 1, 1)};
+      run_small_tasks<kPeepholes, 2>(a, both);
+      return true;
+    }
+    auto one = [&](std::int64_t direction) {
+      decltype(make(0, 0, 1, 0)) task[] = {make(direction, 0, 1, direction)};
+      run_small_tasks<kPeepholes, 1>(a, task);
+    };
+    parallel_chunks(a.layer.directions, one);
     return true;
   }
-  auto one = [&](std::int64_t direction) {
-    decltype(make(0, 0, 1, 0)) task[] = {make(direction, 0, 1, direction)};
-    run_small_tasks<kPeepholes, 1>(a, task);
-  };
-  parallel_chunks(a.layer.directions, one);
-  return true;
 }
 
 }  // namespace
