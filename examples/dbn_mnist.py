@@ -33,10 +33,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "backpropagation": {
         "dropout": 0.0,
         "input_dropout": 0.0,
-        "learning_rate": 0.5,
-        "final_learning_rate": 0.05,
+        "learning_rate": 6.0,
+        "final_learning_rate": 0.5,
         "max_norm": None,
-        "epochs": 30,
+        "epochs": 15,
     },
     "dropout": {
         "dropout": 0.5,
@@ -143,12 +143,21 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, help="in the place of the recipe's")
     parser.add_argument("--final-learning-rate", type=float)
     parser.add_argument("--max-norm", type=float)
+    parser.add_argument("--dropout", type=float)
+    parser.add_argument("--input-dropout", type=float)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--tag", default="", help="of the checkpoints of changed recipes")
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
     parser.add_argument("--work", type=Path, default=Path("dbn_mnist"), help="checkpoints")
     options = parser.parse_args()
-    names = ("learning_rate", "final_learning_rate", "max_norm", "epochs")
+    names = (
+        "learning_rate",
+        "final_learning_rate",
+        "max_norm",
+        "dropout",
+        "input_dropout",
+        "epochs",
+    )
     options.changed = {n: v for n in names if (v := getattr(options, n)) is not None}
     return options
 

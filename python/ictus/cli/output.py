@@ -12,10 +12,12 @@ import numpy as np
 ENDINGS = (".npz", ".npy", ".csv")
 
 
-def check_ending(path: str | None, option: str = "--output") -> None:
+def check_ending(
+    path: str | None, option: str = "--output", endings: tuple[str, ...] = ENDINGS
+) -> None:
     """ValueError where the name of an output file says no format that is known."""
-    if path is not None and not path.lower().endswith(ENDINGS):
-        raise ValueError(f"{option} must end in {', '.join(ENDINGS)}, got {path}")
+    if path is not None and not path.lower().endswith(endings):
+        raise ValueError(f"{option} must end in {', '.join(endings)}, got {path}")
 
 
 def write_table(path: str, x: Any, y: Any = None, **further: Any) -> None:

@@ -1,8 +1,9 @@
-"""``ictus sample``: what a Boltzmann machine dreams, as numbers or pictures."""
+"""``ictus sample``: what a generative model dreams, as numbers or pictures."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import math
 import sys
@@ -18,13 +19,13 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "sample",
-        help="draw samples from a Boltzmann machine",
+        help="draw samples from a Boltzmann machine or a deep belief net",
         description="Runs Gibbs chains from the visible biases and prints where they are, one "
         "sample a line, or writes them to a file or a picture.",
     )
     parser.set_defaults(run=run)
     add = parser.add_argument
-    add("model", metavar="MODEL", help="model file written by ictus train --model rbm")
+    add("model", metavar="MODEL", help="model file written by ictus train --model rbm or dbn")
     add("--count", type=allowed.positive_integer, default=20, metavar="N", help="default: 20")
     add(
         "--steps",
@@ -33,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help="Gibbs steps of each chain: the more, the less the start counts; default: 1000",
     )
+    add("--label", metavar="CLASS", help="samples of this class, of a dbn trained with targets")
     add("--means", action="store_true", help="means of the last step instead of its draws")
     add("--output", metavar="FILE", help=".npz, .npy or .csv file to write")
     add("--plot", metavar="FILE", help="picture to write, of models of images")
@@ -61,12 +63,33 @@ def _image_shape(options: argparse.Namespace, features: int) -> tuple[int, int]:
     return height, width
 
 
+def _machine(model: Any) -> Any:
+    """What draws the samples of a model by Gibbs chains; None where there is no such thing."""
+    if not hasattr(model, "n_features_in_") or "steps" not in _parameters(model):
+        return None
+    return getattr(model, "machine_", None) or getattr(model, "rbm_", None)
+
+
+def _parameters(model: Any) -> set[str]:
+    """The parameters of the model's method sample, where it has one."""
+    method = getattr(model, "sample", None)
+    return set() if method is None else set(inspect.signature(method).parameters)
+
+
+def _label(model: Any, text: str) -> Any:
+    """A class from the command line, as the model has it."""
+    if not hasattr(model, "classes_"):
+        raise ValueError(f"--label is for models of classes, not for a {type(model).__name__}")
+    for known in model.classes_:
+        if str(known) == text:
+            return known
+    raise ValueError(f"--label must be one of {', '.join(map(str, model.classes_))}, got {text}")
+
+
 def run(options: argparse.Namespace) -> int:
     """Draw, then print or write."""
     from ictus import plot
     from ictus.io.model_file import load
-    from ictus.models.boltzmann_estimator import BoltzmannEstimator
-    from ictus.models.conditional_rbm import ConditionalRBM
 
     for name in ("output", "plot"):
         allowed.check_output(getattr(options, name), f"--{name}")
@@ -74,12 +97,14 @@ def run(options: argparse.Namespace) -> int:
     if options.plot:
         plot.check_format(options.plot)
     model = load(options.model)
-    if not isinstance(model, BoltzmannEstimator) or isinstance(model, ConditionalRBM):
+    machine = _machine(model)
+    if machine is None:
         raise ValueError(f"{options.model} holds a {type(model).__name__}, which has no samples")
     shape = _image_shape(options, model.n_features_in_) if options.plot else (0, 0)
     if options.seed is not None:
-        model.rbm_.seed = options.seed
-    samples = model.sample(options.count, steps=options.steps, mean=options.means)
+        machine.seed = options.seed
+    label = {} if options.label is None else {"label": _label(model, options.label)}
+    samples = model.sample(options.count, steps=options.steps, mean=options.means, **label)
     if options.plot:
         means = np.asarray(samples, np.float64)
         title = f"After {options.steps} Gibbs steps"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.models import RBM
+from ictus.models import RBM, DeepBeliefMachine
 from ictus.nn import Network
 
 Array = NDArray[Any]
@@ -72,3 +72,23 @@ def fold_into_machine(rbm: RBM, features: Scaling) -> RBM:
     raw.log_variance[...] = np.log(variance * np.square(deviation))
     raw.hidden_bias[...] = rbm.hidden_bias - (features.mean / (deviation * variance)) @ rbm.weights
     return raw
+
+
+def fold_into_deep(model: Any, features: Scaling) -> None:
+    """Change a deep belief net trained on standardised numbers into the same one of the raw ones.
+
+    Of its lowest layer the recognition and the generative weights, as :func:`fold_into_machine`
+    does it, and of the network that came from it, where there is one, the first layer.
+    """
+    old = model.machine_
+    layers = [dict(layer) for layer in old.layers]
+    layers[0]["learn_variance"] = True
+    new = DeepBeliefMachine(**old.config() | {"layers": layers})
+    lowest = {id((old.recognition or [old.top])[0]), id((old.generative or [old.top])[0])}
+    for before, after in zip(old.parts, new.parts, strict=True):
+        changed = fold_into_machine(before, features) if id(before) in lowest else before
+        after.parameters[...] = changed.parameters
+    new.draw_count = old.draw_count
+    model.machine_ = new
+    if hasattr(model, "network_"):
+        fold_into(model.network_, features, None)

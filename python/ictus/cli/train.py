@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
-from ictus.cli import train_machine
+from ictus.cli import train_deep, train_machine
 from ictus.cli.data import Table, load_table
 from ictus.cli.standardize import Scaling, fold_into
-from ictus.cli.train_machine import MACHINES
+from ictus.cli.train_deep import DEEP
+from ictus.cli.train_machine import MACHINES, load_examples
 from ictus.cli.train_options import EPILOG, add_options
 
 
@@ -23,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "train",
-        help="train a network or a Boltzmann machine and write a model file",
+        help="train a network, a Boltzmann machine or a deep belief net, write a model file",
         description="Trains a dense network or a restricted Boltzmann machine, measures it on\n"
         "other data, and writes a model file.",
         epilog=EPILOG,
@@ -148,9 +149,9 @@ def _make_model(options: argparse.Namespace, classification: bool) -> Any:
 def check_outputs(options: argparse.Namespace) -> str:
     """Settle what is trained and where it goes; raise where a file could not be written."""
     kind, option = options.model, "--output"
-    if kind != "network" and kind not in MACHINES:
+    if kind not in ("network", *MACHINES, *DEEP):
         if options.output is not None:
-            known = ", ".join(("network", *MACHINES))
+            known = ", ".join(("network", *MACHINES, *DEEP))
             raise ValueError(f"--model must be one of {known} beside --output, got {kind}")
         kind, options.output, option = "network", options.model, "--model"
     options.output = options.output or "model.ictus"
@@ -172,6 +173,8 @@ def run(options: argparse.Namespace) -> int:
     kind = check_outputs(options)
     if kind in MACHINES:
         return train_machine.run(options, kind)
+    if kind in DEEP:
+        return _run_deep(options)
     table = load_table(options.data, options.targets)
     _with_defaults(options, table)
     classification = _is_classification(options.task, table.y)
@@ -209,6 +212,28 @@ def run(options: argparse.Namespace) -> int:
         print("ictus: interrupted; the model so far is saved", file=sys.stderr)
         return 130
     return 0
+
+
+def _run_deep(options: argparse.Namespace) -> int:
+    """A deep belief net: a classifier where there are targets."""
+    table = load_examples(options)
+    if options.all_columns:
+        table.y = None
+    if table.y is None:
+        x, x_test = train_machine.split(table, options)
+        return train_deep.run(options, table, (x, None, x_test, None))
+    if options.task == "regression" or not _is_classification(options.task, table.y):
+        raise ValueError(
+            f"{options.targets or options.data}: targets of a dbn must be classes; --all-columns "
+            "takes the last column of a .csv file as a feature"
+        )
+    _check_targets(table.y, True, options.targets or options.data)
+    if table.y.ndim != 1:
+        raise ValueError(f"targets of a dbn must have shape (rows,), got {table.y.shape}")
+    x, y, x_test, y_test = _split(table, options)
+    if y.dtype.kind == "f":
+        y, y_test = y.astype(np.int64), y_test.astype(np.int64)
+    return train_deep.run(options, table, (x, y, x_test, y_test))
 
 
 def _sentence(result: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ def load_examples(options: argparse.Namespace) -> Table:
     return table
 
 
-def _split(table: Table, options: argparse.Namespace) -> tuple[Any, Any]:
+def split(table: Table, options: argparse.Namespace) -> tuple[Any, Any]:
     """Training examples and others."""
     if options.test is not None:
         other = load_table(options.test, need_targets=False).x
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace, kind: str) -> int:
     from ictus.io.model_file import save
 
     table = load_examples(options)
-    x, x_test = (each.astype(np.float32, copy=False) for each in _split(table, options))
+    x, x_test = (each.astype(np.float32, copy=False) for each in split(table, options))
     model = _make_model(options, kind)
     if not options.json:
         print(

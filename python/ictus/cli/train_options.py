@@ -16,6 +16,7 @@ examples:
   ictus train genres.npz --hidden 300 300 --dropout 0.5 --output genres.ictus
   ictus train tempo.csv --task regression --early-stopping
   ictus train digits --model rbm --hidden 500 --plot rbm.png --output rbm.ictus
+  ictus train digits --model dbn --hidden 500 500 --plot dbn.png --output dbn.ictus
 """
 
 
@@ -30,8 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="KIND",
         default="network",
-        help="network (default), rbm, gaussian-rbm or softmax-rbm; any other word is taken as the "
-        "model file to write",
+        help="network (default), rbm, gaussian-rbm, softmax-rbm or dbn; any other word is taken as "
+        "the model file to write",
     )
     add("--output", metavar="FILE", help="model file to write; default: model.ictus")
     add("--plot", metavar="FILE", help="picture of the learning curve to write (.png, .pdf, .svg)")
@@ -51,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _network_options(parser.add_argument_group("network"))
     _training_options(parser.add_argument_group("training"))
     _machine_options(parser.add_argument_group("Boltzmann machines"))
+    _deep_options(parser.add_argument_group("deep belief nets"))
 
 
 def _network_options(group: Any) -> None:
@@ -60,7 +62,7 @@ def _network_options(group: Any) -> None:
         type=allowed.positive_integer,
         nargs="+",
         metavar="N",
-        help="units of each hidden layer; default: 100; of a machine 200",
+        help="units of each hidden layer; default: 100; of a machine 200; of a dbn 300 300",
     )
     add(
         "--activation",
@@ -96,7 +98,7 @@ def _training_options(group: Any) -> None:
         metavar="N",
         help="examples in a minibatch; default: 100",
     )
-    add("--epochs", type=allowed.count, metavar="N", help="default: 100; of machines 20")
+    add("--epochs", type=allowed.count, metavar="N", help="default: 100; of each machine 20")
     add("--max-norm", type=allowed.positive, metavar="L", help="bound of a unit's weight vector")
     add("--l1", type=allowed.not_negative, default=0.0, metavar="C", help="penalty on |weight|")
     add("--l2", type=allowed.not_negative, default=0.0, metavar="C", help="penalty on weight^2 / 2")
@@ -163,3 +165,20 @@ def _machine_options(group: Any) -> None:
         help="of each feature of a softmax-rbm; default: the largest code + 1",
     )
     add("--all-columns", action="store_true", help="the last column of a .csv file is a feature")
+
+
+def _deep_options(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "--fine-tune",
+        choices=["backpropagation", "up-down", "none"],
+        help="how all layers are trained together after each was trained for itself; default: "
+        "backpropagation where there are targets, else none",
+    )
+    add("--fine-tune-epochs", type=allowed.count, metavar="N", help="default: 20")
+    add(
+        "--fine-tune-learning-rate",
+        type=allowed.positive,
+        metavar="R",
+        help="default: 0.1; of up-down 0.01",
+    )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ictus.cli import arguments as allowed
 from ictus.cli.data import HELP, load_table
-from ictus.cli.output import check_ending, write_table
+from ictus.cli.output import ENDINGS, check_ending, write_table
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,7 +28,12 @@ def add_parser(subparsers: Any) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="model file written by ictus train")
     add("data", metavar="DATA", help="examples; see below")
-    add("--output", metavar="FILE", required=True, help=".npz, .npy or .csv file to write")
+    add(
+        "--output",
+        metavar="FILE",
+        required=True,
+        help=".npz, .npy, .csv or .arff (WEKA) file to write",
+    )
     add("--targets", metavar="FILE", help="file of the targets, where DATA has none")
     add("--all-columns", action="store_true", help="the last column of a .csv file is a feature")
     add("--json", action="store_true", help="print what was written as JSON")
@@ -45,10 +50,21 @@ def load_transformer(path: str) -> Any:
     return model
 
 
+def _write_arff(path: str, model: Any, features: Any, y: Any) -> None:
+    """Features under the model's names for them, and the class with its nominal values."""
+    from ictus.io.arff import write_arff
+
+    names = None
+    if hasattr(model, "get_feature_names_out"):
+        found = [str(name) for name in model.get_feature_names_out()]
+        names = found if len(found) == features.shape[1] else None
+    write_arff(path, features, y, names=names, relation=f"{type(model).__name__} features")
+
+
 def run(options: argparse.Namespace) -> int:
     """Compute and write."""
     allowed.check_output(options.output, "--output")
-    check_ending(options.output)
+    check_ending(options.output, endings=(*ENDINGS, ".arff"))
     model = load_transformer(options.model)
     table = load_table(options.data, options.targets, need_targets=False)
     x, y = table.x, table.y
@@ -62,7 +78,10 @@ def run(options: argparse.Namespace) -> int:
     if table.test is not None and options.output.lower().endswith(".npz"):
         x_test, y_test = table.test
         further = {"x_test": model.transform(x_test.astype(np.float32)), "y_test": y_test}
-    write_table(options.output, features, y, **further)
+    if options.output.lower().endswith(".arff"):
+        _write_arff(options.output, model, features, y)
+    else:
+        write_table(options.output, features, y, **further)
     result = {
         "examples": len(features),
         "features": features.shape[1],

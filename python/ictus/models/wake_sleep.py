@@ -132,7 +132,7 @@ class UpDownTrainer(TrainingLoop):
         self.particles: Array | None = np.zeros(shape, machine.dtype) if persistent else None
         self.velocity: Array = np.zeros_like(machine.parameters)
         self._started = False
-        self._updates: _Updates | None = None
+        self._updates: UpDownUpdates | None = None
         self._rate = self._momentum = 0.0
         self._steps = 1
         self._sample: tuple[Array, ...] = ()
@@ -167,7 +167,7 @@ class UpDownTrainer(TrainingLoop):
         )
         chosen = np.random.Generator(np.random.PCG64([self.seed, 1])).permutation(source.size)
         self._sample = tuple(a.copy() for a in source.take(np.sort(chosen[:MEASURED_ROWS])))
-        self._updates = _Updates(self, batches.batch_size)
+        self._updates = UpDownUpdates(self, batches.batch_size)
         if not self._started:
             self._start()
         return self._run(batches, None, epochs)
@@ -256,7 +256,7 @@ class UpDownTrainer(TrainingLoop):
         return self.__dict__ | {"_updates": None, "_sample": ()}
 
 
-class _Updates:
+class UpDownUpdates:
     """One update of the whole net: the native objects, and room for the states of a minibatch."""
 
     def __init__(self, trainer: UpDownTrainer, rows: int) -> None:
