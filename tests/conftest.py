@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 from collections.abc import Iterator
@@ -54,3 +55,11 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no data folder at {folder}; set ICTUS_DATA to where it is")
     return folder
+
+
+@pytest.fixture
+def keep_field_size():
+    """Reading ARFF with SciPy changes what csv takes as a field, for the whole process."""
+    limit = csv.field_size_limit()
+    yield
+    csv.field_size_limit(limit)

@@ -10,6 +10,7 @@ import ictus
 from ictus.cli import main
 from tests.cli.test_machines import folder, run  # noqa: F401  (a fixture)
 
+pytestmark = pytest.mark.usefixtures("keep_field_size")
 TRAIN = ["--model", "dbn", "--hidden", 60, 40, "--batch-size", 20, "--learning-rate", 0.1]
 
 

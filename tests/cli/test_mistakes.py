@@ -177,7 +177,10 @@ OTHER = [
     ("train good.npz --model rbm --gibbs-steps 0", "argument --gibbs-steps: must be a positive"),
     ("train good.npz --model rbm --output none/m", "--output must name a file in a folder"),
     ("transform model x.npy --output none/f.npy", "--output must name a file in a folder"),
-    ("transform model x.npy --output f.txt", "--output must end in .npz, .npy, .csv, got f.txt"),
+    (
+        "transform model x.npy --output f.txt",
+        "--output must end in .npz, .npy, .csv, .arff, got f.txt",
+    ),
     ("transform model wide.npz --output f.npy", "wide.npz has 7 features, the model takes 3"),
     ("transform none x.npy --output f.npy", "none: No such file or directory"),
     ("sample model", "model holds a MLPClassifier, which has no samples"),

@@ -6,6 +6,8 @@ from scipy.io import arff as scipy_arff
 
 from ictus.io.arff import write_arff
 
+pytestmark = pytest.mark.usefixtures("keep_field_size")
+
 X = np.random.default_rng(0).standard_normal((20, 3))
 Y = np.array(["waltz", "tango", "polka"])[np.arange(20) % 3]
 

@@ -16,7 +16,7 @@ examples:
   ictus train genres.npz --hidden 300 300 --dropout 0.5 --output genres.ictus
   ictus train tempo.csv --task regression --early-stopping
   ictus train digits --model rbm --hidden 500 --plot rbm.png --output rbm.ictus
-  ictus train digits --model dbn --hidden 500 500 --plot dbn.png --output dbn.ictus
+  ictus train digits --model dbn --hidden 500 500 --plot dbn.png
 """
 
 
