@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dbn_mnist_report
 import numpy as np
 
 from ictus import datasets
@@ -33,18 +34,18 @@ RECIPES: dict[str, dict[str, Any]] = {
     "backpropagation": {
         "dropout": 0.0,
         "input_dropout": 0.0,
-        "learning_rate": 6.0,
+        "learning_rate": 15.0,
         "final_learning_rate": 0.5,
         "max_norm": None,
-        "epochs": 15,
+        "epochs": 12,
     },
     "dropout": {
-        "dropout": 0.5,
+        "dropout": 0.3,
         "input_dropout": 0.2,
-        "learning_rate": 1.0,
-        "final_learning_rate": 0.02,
+        "learning_rate": 8.0,
+        "final_learning_rate": 0.05,
         "max_norm": None,
-        "epochs": 80,
+        "epochs": 90,
     },
 }
 
@@ -93,7 +94,7 @@ def errors_of(network: Network, x: np.ndarray, y: np.ndarray) -> int:
 
 def fine_tune(
     name: str, net: DeepBeliefMachine, options: argparse.Namespace, data: tuple[Any, ...]
-) -> tuple[Network, Any]:
+) -> tuple[Network, Any, dict[str, Any]]:
     """Backpropagation through the unrolled net, by one of the recipes."""
     recipe = RECIPES[name] | options.changed
     x, y, x_test, y_test = data
@@ -128,7 +129,7 @@ def fine_tune(
     history = trainer.fit(x, y)
     if history.interrupted:
         sys.exit("interrupted; run the same command again to go on")
-    return network, history
+    return network, history, recipe
 
 
 def parse() -> argparse.Namespace:
@@ -180,9 +181,7 @@ def main() -> None:
     }
     if options.validate:
         return
-    from dbn_mnist_report import report
-
-    report(options, data, net, greedy_errors, tuned)
+    dbn_mnist_report.report(options, data, net, greedy_errors, tuned)
 
 
 if __name__ == "__main__":
