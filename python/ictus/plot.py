@@ -199,6 +199,31 @@ def curves(
     return figure
 
 
+def code_map(codes: Array, labels: Array | None = None, *, title: str = "Codes") -> Figure:
+    """Draw codes of two numbers as points, coloured by label where there are some.
+
+    Parameters
+    ----------
+    codes : array, shape (n, 2)
+    labels : array, shape (n,), optional
+        Up to 20 of them are told apart.
+    """
+    figure = _figure(6.0, 5.2)
+    axes = figure.add_subplot()
+    codes = np.asarray(codes)
+    names = [] if labels is None else list(np.unique(labels))
+    if 0 < len(names) <= 20:
+        for number, name in enumerate(names):
+            chosen = codes[np.asarray(labels) == name]
+            axes.scatter(chosen[:, 0], chosen[:, 1], s=6, color=f"C{number % 10}", label=str(name), linewidths=0,
+                         marker="o" if number < 10 else "^")  # fmt: skip
+        axes.legend(frameon=False, markerscale=2, fontsize=8)
+    else:
+        axes.scatter(codes[:, 0], codes[:, 1], s=6, color=TRAINING, linewidths=0)
+    _tidy(axes, title, "first unit of the code", "second unit")
+    return figure
+
+
 def confusion_matrix(y_true: Array, y_predicted: Array, classes: Sequence[Any]) -> Figure:
     """Draw how often examples of one class are taken for another (counts).
 

@@ -86,6 +86,12 @@ def _short(value: Any) -> str:
 def _layer(config: dict[str, Any]) -> str:
     if config["kind"] == "dropout":
         return f"dropout {config['rate']:g}"
+    if config["kind"] == "noise":
+        return f"{config['corruption'].replace('_', ' ')} noise {config['level']:g}"
+    if config["kind"] == "activation":
+        return str(config["activation"])
+    if config["kind"] == "tied_dense":
+        return " ".join([f"tied to layer {config['layer']}", config["activation"]])
     parts = [str(config.get("units", config["kind"]))]
     if config.get("activation", "identity") != "identity":
         parts.append(config["activation"])

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
-from ictus.cli import train_deep, train_machine
+from ictus.cli import train_autoencoder, train_deep, train_machine
 from ictus.cli.data import Table, load_table
 from ictus.cli.standardize import Scaling, fold_into
+from ictus.cli.train_autoencoder import AUTOENCODERS, refuse_options
 from ictus.cli.train_deep import DEEP
 from ictus.cli.train_machine import MACHINES, load_examples
 from ictus.cli.train_options import EPILOG, add_options
@@ -52,6 +53,7 @@ def _with_defaults(options: argparse.Namespace, table: Table) -> None:
         "learning_rate_decay": 1.0,
         "optimizer": "adam",
         "momentum": 0.9,
+        "activation": "relu",
     }
     if digits:
         defaults |= {"dropout": 0.5, "input_dropout": 0.2, "learning_rate_decay": 0.9}
@@ -143,15 +145,18 @@ def _make_model(options: argparse.Namespace, classification: bool) -> Any:
         random_state=options.seed,
         progress=False if options.quiet or options.json else None,
         checkpoint=options.checkpoint,
+        pretrain=options.pretrain,
+        pretraining_epochs=train_autoencoder.pretraining_epochs(options),
     )
 
 
 def check_outputs(options: argparse.Namespace) -> str:
     """Settle what is trained and where it goes; raise where a file could not be written."""
     kind, option = options.model, "--output"
-    if kind not in ("network", *MACHINES, *DEEP):
+    kinds = ("network", *MACHINES, *DEEP, *AUTOENCODERS)
+    if kind not in kinds:
         if options.output is not None:
-            known = ", ".join(("network", *MACHINES, *DEEP))
+            known = ", ".join(kinds)
             raise ValueError(f"--model must be one of {known} beside --output, got {kind}")
         kind, options.output, option = "network", options.model, "--model"
     options.output = options.output or "model.ictus"
@@ -171,6 +176,9 @@ def run(options: argparse.Namespace) -> int:
     from ictus.io.model_file import save
 
     kind = check_outputs(options)
+    if kind in AUTOENCODERS:
+        return train_autoencoder.run(options, kind)
+    refuse_options(options, kind)
     if kind in MACHINES:
         return train_machine.run(options, kind)
     if kind in DEEP:

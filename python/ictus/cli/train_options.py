@@ -15,6 +15,7 @@ examples:
   ictus train digits --plot digits.png
   ictus train genres.npz --hidden 300 300 --dropout 0.5 --output genres.ictus
   ictus train tempo.csv --task regression --early-stopping
+  ictus train digits --model autoencoder --hidden 200 50 2 --plot codes.png
   ictus train digits --model rbm --hidden 500 --plot rbm.png --output rbm.ictus
   ictus train digits --model dbn --hidden 500 500 --plot dbn.png
 """
@@ -31,8 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="KIND",
         default="network",
-        help="network (default), rbm, gaussian-rbm, softmax-rbm or dbn; any other word is taken as "
-        "the model file to write",
+        help="network (default), rbm, gaussian-rbm, softmax-rbm, dbn, autoencoder or "
+        "denoising-autoencoder; any other word is taken as the model file to write",
     )
     add("--output", metavar="FILE", help="model file to write; default: model.ictus")
     add("--plot", metavar="FILE", help="picture of the learning curve to write (.png, .pdf, .svg)")
@@ -51,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     _network_options(parser.add_argument_group("network"))
     _training_options(parser.add_argument_group("training"))
+    _autoencoder_options(parser.add_argument_group("autoencoders and pre-training"))
     _machine_options(parser.add_argument_group("Boltzmann machines"))
     _deep_options(parser.add_argument_group("deep belief nets"))
 
@@ -67,8 +69,7 @@ def _network_options(group: Any) -> None:
     add(
         "--activation",
         choices=["relu", "sigmoid", "tanh", "softplus"],
-        default="relu",
-        help="of the hidden units; default: relu",
+        help="of the hidden units; default: relu; of an autoencoder sigmoid",
     )
     add("--dropout", type=allowed.probability, metavar="P", help="of hidden units; default: 0")
     add("--input-dropout", type=allowed.probability, metavar="P", help="of inputs; default: 0")
@@ -122,6 +123,50 @@ def _training_options(group: Any) -> None:
     add("--quiet", action="store_true", help="no progress bar")
 
 
+def _autoencoder_options(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "--code-activation",
+        choices=["identity", "relu", "sigmoid", "tanh", "softplus"],
+        help="of the code, the last layer of --hidden; default: --activation",
+    )
+    add("--tied", action="store_true", help="the decoder has the encoder's weights, transposed")
+    add(
+        "--corruption",
+        choices=["masking", "gaussian", "salt_and_pepper"],
+        help="noise on the inputs in training; default of a denoising-autoencoder: masking",
+    )
+    add(
+        "--corruption-level",
+        type=allowed.not_negative,
+        metavar="P",
+        help="probability of an input to be hit, or standard deviation; default: 0.3",
+    )
+    add(
+        "--contraction",
+        type=allowed.not_negative,
+        metavar="C",
+        help="contractive penalty of the encoder; default: 0",
+    )
+    add(
+        "--code-noise",
+        type=allowed.not_negative,
+        metavar="S",
+        help="deviation of noise before a sigmoid code, which drives it to bits; default: 0",
+    )
+    add(
+        "--pretrain",
+        choices=["rbm", "autoencoder", "supervised"],
+        help="pre-train hidden layers one by one, of a network or (not supervised) an autoencoder",
+    )
+    add(
+        "--pretraining-epochs",
+        type=allowed.count,
+        metavar="N",
+        help="of each layer; default: 10",
+    )
+
+
 def _machine_options(group: Any) -> None:
     add = group.add_argument
     add(
@@ -148,7 +193,7 @@ def _machine_options(group: Any) -> None:
         type=allowed.probability,
         default=0.1,
         metavar="P",
-        help="mean activity of a hidden unit; default: 0.1",
+        help="mean activity of a hidden unit, also of an autoencoder; default: 0.1",
     )
     add(
         "--sparsity-cost",

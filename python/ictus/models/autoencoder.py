@@ -211,7 +211,7 @@ class Autoencoder(DenseEstimator):
         X = validate_data(self, X, reset=True, dtype=[np.float64, np.float32])
         self._begin(X)
         self._train(X, X, None, None)
-        self._measure(X)
+        self.measure(X)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -222,11 +222,11 @@ class Autoencoder(DenseEstimator):
             self._begin(X)
         self._check_range(X)
         self._train_one_epoch(X, X, None)
-        self._measure(X)
+        self.measure(X)
         return self
 
-    def _measure(self, X: Array) -> None:
-        """Note what completion and the chain of samples start from."""
+    def measure(self, X: Array) -> None:
+        """Note of X what completion and the chain of samples start from."""
         self.mean_ = X.mean(axis=0, dtype=np.float64)
         self.deviation_ = X.std(axis=0, dtype=np.float64)
         self.residual_ = reconstruction.residual(self, X[: reconstruction.MEASURED_ROWS])
