@@ -51,3 +51,15 @@ def test_curves_have_names():
     (axes,) = figure.axes
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [1, 2, 3])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["gap"]
+
+
+def test_code_map_tells_labels_apart():
+    codes = np.random.default_rng(0).random((30, 2))
+    figure = plot.code_map(codes, np.arange(30) % 12)
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        str(i) for i in range(12)
+    ]
+    points = np.concatenate([each.get_offsets() for each in axes.collections])
+    assert sorted(map(tuple, points)) == sorted(map(tuple, codes))
+    assert len(plot.code_map(codes).axes[0].collections) == 1

@@ -215,8 +215,15 @@ def code_map(codes: Array, labels: Array | None = None, *, title: str = "Codes")
     if 0 < len(names) <= 20:
         for number, name in enumerate(names):
             chosen = codes[np.asarray(labels) == name]
-            look = {"color": f"C{number % 10}", "marker": "o" if number < 10 else "^"}
-            axes.scatter(chosen[:, 0], chosen[:, 1], s=6, label=str(name), linewidths=0, **look)
+            axes.scatter(
+                chosen[:, 0],
+                chosen[:, 1],
+                s=6,
+                color=f"C{number % 10}",
+                marker="o" if number < 10 else "^",
+                label=str(name),
+                linewidths=0,
+            )
         axes.legend(frameon=False, markerscale=2, fontsize=8)
     else:
         axes.scatter(codes[:, 0], codes[:, 1], s=6, color=TRAINING, linewidths=0)

@@ -37,6 +37,9 @@ def refuse_options(options: argparse.Namespace, kind: str) -> None:
     for name, absent in OPTIONS.items():
         if getattr(options, name) != absent:
             raise ValueError(f"--{name.replace('_', '-')} is for autoencoders, not for a {kind}")
+    for name in ("activation", "pretrain", "pretraining_epochs"):
+        if kind != "network" and getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} is for networks, not for a {kind}")
 
 
 def pretraining_epochs(options: argparse.Namespace) -> int:

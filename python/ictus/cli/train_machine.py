@@ -18,7 +18,7 @@ from ictus.cli.standardize import Scaling, fold_into_machine
 MACHINES = {"rbm": "BernoulliRBM", "gaussian-rbm": "GaussianRBM", "softmax-rbm": "SoftmaxRBM"}
 
 #: Options that only a network has.
-NETWORK_OPTIONS = ("dropout", "input_dropout", "optimizer", "max_norm", "activation", "pretrain")
+NETWORK_OPTIONS = ("dropout", "input_dropout", "optimizer", "max_norm")
 
 #: Gibbs steps of the fantasies in a picture.
 PICTURE_STEPS = 2000
