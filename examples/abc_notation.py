@@ -17,7 +17,7 @@ TOKEN = re.compile(
     r"|(?P<other>-|>)"
 )
 #: Bars may be short beside these and at both ends: an upbeat, and the bar that makes room for it.
-DOUBLE = {"::", "|:", ":|", ":|:", "||", "|]", ""}
+DOUBLE = {"::", "|:", ":|", ":|:", "||", "|]"}
 TUPLETS = {2: Fraction(3, 2), 3: Fraction(2, 3), 4: Fraction(3, 4), 6: Fraction(1, 3)}
 
 
@@ -118,8 +118,9 @@ def check(text: str) -> tuple[bool, float]:
     if not header or not measured or int(header[2]) == 0:
         return False, 0.0
     full = Fraction(int(header[1]), int(header[2])) / Fraction(1, 8 if header[2] == "8" else 4)
+    ends = (0, len(measured) - 1)
     good = [
-        length == full or (length < full and bool({before, after} & DOUBLE))
-        for before, length, after in measured
+        length == full or (length < full and (number in ends or bool({before, after} & DOUBLE)))
+        for number, (before, length, after) in enumerate(measured)
     ]
     return all(good) and len(good) >= 4, sum(good) / len(good)
