@@ -9,8 +9,8 @@ continued, and several processes can work on different experiments.
     python examples/hochreiter_1997.py --experiment adding-100 --seeds 10
     python examples/hochreiter_1997.py                      # all that is missing, then the page
 
-The experiments and their settings are in hochreiter_experiments.py, the page is written by
-hochreiter_report.py.
+The experiments and their settings are in hochreiter_experiments.py, the criteria in
+hochreiter_criteria.py; the page is written by hochreiter_report.py.
 """
 
 from __future__ import annotations
