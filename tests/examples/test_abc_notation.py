@@ -77,7 +77,11 @@ def test_tunes_are_normalised(abc, tmp_path):
     assert abc.normalised(TUNE + "K:D\nABcd|\n") is None
     assert abc.normalised(TUNE.replace("ABcd", "AHcd")) is None
     path = tmp_path / "tunes.tar.gz"
-    others = [TUNE.replace("A/2B/2 c d e", "ABcd"), TUNE.replace("d2", "d'2"), TUNE.replace("A3", "B3")]
+    others = [
+        TUNE.replace("A/2B/2 c d e", "ABcd"),
+        TUNE.replace("d2", "d'2"),
+        TUNE.replace("A3", "B3"),
+    ]
     text = "".join(f"X:{one}\n" for one in [TUNE, TUNE, *others]).encode()
     with tarfile.open(path, "w:gz") as archive:
         member = tarfile.TarInfo("folder/a.abc")

@@ -168,7 +168,8 @@ class RecurrentBase(Layer):
             cache.start[...] = cache.state
         elif last:
             final = self._state(cache, "final")
-        self.native_layer(views).forward(
+        cache.layer = self.native_layer(views)
+        cache.layer.forward(
             cache.sequences, x, cache.steps, cache.start, final,
             cache.gates, cache.memory, cache.previous,
         )  # fmt: skip
@@ -197,7 +198,7 @@ class RecurrentBase(Layer):
             final[0] = grad.reshape(-1, self.directions, self.units).transpose(1, 0, 2)
         out = cache.input_gradient if propagate else None
         gradients = self.kernel_views(gradient_views)
-        self.native_layer(views).backward(
+        cache.layer.backward(
             cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
             cache.previous, steps, final, out, None, self._native(gradients), accumulate,
         )  # fmt: skip
@@ -216,7 +217,7 @@ class RecurrentBase(Layer):
         if last:
             steps = cache.array("steps tangent", *cache.steps.shape)
         final = self._state(cache, "final tangent") if last else None
-        self.native_layer(views).tangent(
+        cache.layer.tangent(
             cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
             cache.previous, x_dot, self.native_layer(direction_views), steps, final,
         )  # fmt: skip

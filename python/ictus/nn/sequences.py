@@ -123,10 +123,12 @@ class SequenceCache(Cache):
         Whether a pass keeps what its backward pass and its R-operator need.
     state : array or None, shape (states, directions, count, units)
         A recurrent layer begins there and leaves its final state there; None: zeros, not kept.
+    layer : object or None
+        A recurrent layer's native one, with the parameters of the last forward pass.
     """
 
-    __slots__ = ("_dtype", "_rooms", "gates", "memory", "previous", "record", "sequences", "start",
-                 "state", "steps")  # fmt: skip
+    __slots__ = ("_dtype", "_rooms", "gates", "layer", "memory", "previous", "record", "sequences",
+                 "start", "state", "steps")  # fmt: skip
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         super().__init__(0, 0, 0, dtype)
@@ -134,6 +136,7 @@ class SequenceCache(Cache):
         self._rooms: dict[str, Array] = {}
         self.sequences: Sequences | None = None
         self.record = True
+        self.layer: Any = None
         self.state: Array | None = None
         self.start: Array | None = None
         self.steps: Array | None = None
