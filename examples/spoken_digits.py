@@ -160,8 +160,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=default, required=default is None)
     parser.add_argument("--units", type=int, default=50)
     parser.add_argument("--dropout", type=float, default=0.5)
-    parser.add_argument("--learning-rate", type=float, default=0.003)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--learning-rate", type=float, default=0.001)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seeds", type=int, default=3)
     output = Path(__file__).resolve().parents[1] / "docs" / "results"
     parser.add_argument("--output", type=Path, default=output)
