@@ -22,8 +22,8 @@ Every sequence that is presented counts, in minibatches too. Settings were chose
 1000 on; the seeds of the table, 0 and up, were run once. A run that has not met its criterion
 within the budget counts as a failure, and with its budget in the median. "Wrong" is the share of
 2,560 new sequences that the trained network gets wrong by the paper's limit of the error, median
-and mean over seeds; a network that meets the criterion early stops early, and need not be better than it
-asks. Figures of the paper are those of its LSTM, in 1 its best row, in 3 the later of two
+and mean over seeds; a network that meets the criterion early stops early, and need not be better
+than it asks. Figures of the paper are those of its LSTM, in 1 its best row, in 3 the later of two
 criteria, which is ours; a dash means that the figure was not at hand. Weights count biases.
 
 """
