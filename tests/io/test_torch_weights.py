@@ -77,3 +77,16 @@ def test_mistakes(modules, change, message):
         tensors[change] = np.zeros((2, 2), np.float32)
     with pytest.raises(ValueError, match=message):
         load_torch_weights(network, tensors, modules)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (LSTM(7, peepholes=True), "PyTorch's LSTM has no peepholes"),
+        (LSTM(7, forget_gate=False), "PyTorch's LSTM has forget gates"),
+    ],
+)
+def test_cells_that_pytorch_does_not_have(layer, message):
+    tensors = {name: t.numpy() for name, t in nn.LSTM(5, 7).state_dict().items()}
+    with pytest.raises(ValueError, match=message):
+        load_torch_weights(SequenceNetwork(5, [layer], "squared_error"), tensors, [""])
