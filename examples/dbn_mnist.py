@@ -38,6 +38,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "learning_rate": 15.0,
         "final_learning_rate": 0.5,
         "max_norm": None,
+        "l2": 0.0,
         "epochs": 12,
     },
     "dropout": {
@@ -46,6 +47,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "learning_rate": 8.0,
         "final_learning_rate": 0.05,
         "max_norm": None,
+        "l2": 0.0,
         "epochs": 75,
     },
 }
@@ -115,7 +117,7 @@ def fine_tune(
     part = "-validation" if options.validate else ""
     trainer = Trainer(
         network,
-        SGD(first, 0.5, dampened=True, max_norm=recipe["max_norm"]),
+        SGD(first, 0.5, dampened=True, l2=recipe["l2"], max_norm=recipe["max_norm"]),
         batch_size=100,
         epochs=epochs,
         seed=options.seed,
@@ -174,6 +176,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, help="in the place of the recipe's")
     parser.add_argument("--final-learning-rate", type=float)
     parser.add_argument("--max-norm", type=float)
+    parser.add_argument("--l2", type=float)
     parser.add_argument("--dropout", type=float)
     parser.add_argument("--input-dropout", type=float)
     parser.add_argument("--epochs", type=int)
@@ -185,6 +188,7 @@ def parse() -> argparse.Namespace:
         "learning_rate",
         "final_learning_rate",
         "max_norm",
+        "l2",
         "dropout",
         "input_dropout",
         "epochs",

@@ -248,6 +248,8 @@ def describe(recipe: dict[str, Any]) -> str:
     ]
     if recipe["dropout"] or recipe["input_dropout"]:
         words.append(f"dropout {recipe['dropout']:g}, of inputs {recipe['input_dropout']:g}")
+    if recipe["l2"]:
+        words.append(f"l2 {recipe['l2']:g}")
     if recipe["max_norm"]:
         words.append(f"max-norm {recipe['max_norm']:g}")
     return ", ".join(words)

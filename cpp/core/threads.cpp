@@ -39,10 +39,13 @@ class Pool {
   bool try_run(std::int64_t chunks, void* context, ChunkFunction function) noexcept {
     if (!owner_.try_lock()) return false;
     start_workers();
+    // First the last loop's ticket is taken away. A worker that read it when no chunk was left, and
+    // reads the number of chunks of this loop, would otherwise claim a chunk that does not exist.
+    ticket_.store((std::uint64_t{++epoch_} << 32) | kClosed, std::memory_order_seq_cst);
     function_.store(function, std::memory_order_relaxed);
     context_.store(context, std::memory_order_relaxed);
-    chunks_.store(chunks, std::memory_order_relaxed);
     finished_.store(0, std::memory_order_relaxed);
+    chunks_.store(chunks, std::memory_order_release);
     const std::uint32_t epoch = ++epoch_;
     // The ticket is the epoch above the number of the next chunk: a worker that was descheduled
     // since the last loop cannot claim a chunk of this one by mistake.
@@ -55,6 +58,9 @@ class Pool {
   }
 
  private:
+  // The number of a chunk that no loop has.
+  static constexpr std::uint64_t kClosed = 0xffffffffu;
+
   void start_workers() noexcept {
     const int wanted = num_threads() - 1;
     while (workers_ < wanted) {
@@ -82,7 +88,8 @@ class Pool {
     std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
     while (static_cast<std::uint32_t>(ticket >> 32) == epoch) {
       const auto chunk = static_cast<std::int64_t>(ticket & 0xffffffffu);
-      if (chunk >= chunks_.load(std::memory_order_relaxed)) break;
+      // Acquire: whoever sees the chunks of a later loop fails to claim one of this.
+      if (chunk >= chunks_.load(std::memory_order_acquire)) break;
       if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
       // Claimed: the owner cannot leave the loop before this chunk is finished, so what is read
       // here belongs to this epoch.

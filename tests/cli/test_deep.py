@@ -129,3 +129,21 @@ def test_mistakes_in_sampling(folder, capsys):  # noqa: F811
     ):
         assert main(["sample", *arguments, "--steps", "2"]) != 0
         assert message in capsys.readouterr().err
+
+
+def test_samples_of_other_models(folder, capsys):  # noqa: F811
+    X = np.random.default_rng(0).standard_normal((60, 4))
+    ictus.save("mcrbm", ictus.MeanCovarianceRBM(4, 4, n_iter=1, random_state=0).fit(X))
+    assert len(run(capsys, "sample", "mcrbm", "--count", 3, "--steps", 2).splitlines()) == 3
+    assert main(["sample", "mcrbm", "--means"]) != 0
+    assert "--means is not for samples of a MeanCovarianceRBM" in capsys.readouterr().err
+    options = {"corruption": "gaussian", "max_epochs": 1, "random_state": 0}
+    ictus.save("dae", ictus.Autoencoder((3,), **options).fit(X))
+    same = [run(capsys, "sample", "dae", "--count", 3, "--steps", 2, "--seed", 1) for _ in "ab"]
+    assert same[0] == same[1]
+    generator = ictus.SequenceGenerator(5, max_epochs=1, random_state=0).fit(["abab", "baba"] * 5)
+    ictus.save("generator", generator)
+    assert len(run(capsys, "sample", "generator", "--count", 3).splitlines()) == 3
+    assert len(json.loads(run(capsys, "sample", "generator", "--json"))["samples"]) == 20
+    assert main(["sample", "generator", "--label", "a"]) != 0
+    assert "--label is not for samples of a SequenceGenerator" in capsys.readouterr().err

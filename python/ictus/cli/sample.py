@@ -19,9 +19,10 @@ def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
         "sample",
-        help="draw samples from a Boltzmann machine or a deep belief net",
-        description="Runs Gibbs chains from the visible biases and prints where they are, one "
-        "sample a line, or writes them to a file or a picture.",
+        help="draw samples from a model that has some",
+        description="Runs chains of a Boltzmann machine, a deep belief net or a denoising "
+        "autoencoder and prints where they are, one sample a line, or writes them to a file or a "
+        "picture. Of a generator of sequences, prints sequences.",
     )
     parser.set_defaults(run=run)
     add = parser.add_argument
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         type=allowed.positive_integer,
         default=1000,
         metavar="N",
-        help="Gibbs steps of each chain: the more, the less the start counts; default: 1000",
+        help="steps of each chain: the more, the less the start counts; default: 1000",
     )
     add("--label", metavar="CLASS", help="samples of this class, of a dbn trained with targets")
     add("--means", action="store_true", help="means of the last step instead of its draws")
@@ -63,17 +64,43 @@ def _image_shape(options: argparse.Namespace, features: int) -> tuple[int, int]:
     return height, width
 
 
-def _machine(model: Any) -> Any:
-    """What draws the samples of a model by Gibbs chains; None where there is no such thing."""
-    if not hasattr(model, "n_features_in_") or "steps" not in _parameters(model):
-        return None
-    return getattr(model, "machine_", None) or getattr(model, "rbm_", None)
+def _draw(model: Any, options: argparse.Namespace) -> Any:
+    """Samples of any model that has some, by what its method takes; a list where they are ragged.
 
-
-def _parameters(model: Any) -> set[str]:
-    """The parameters of the model's method sample, where it has one."""
+    Raises
+    ------
+    ValueError
+        A model without samples, or an option that it does not take.
+    """
+    kind = type(model).__name__
     method = getattr(model, "sample", None)
-    return set() if method is None else set(inspect.signature(method).parameters)
+    known = set() if method is None else set(inspect.signature(method).parameters)
+    if "max_length" in known:  # a sequence at a call
+        _refuse(options, ("label", "means", "output", "plot"), kind)
+        first = 0 if options.seed is None else options.seed
+        return [list(model.sample(random_state=first + i)) for i in range(options.count)]
+    length = known & {"steps", "trajectories"}
+    if not length:
+        raise ValueError(f"{options.model} holds a {kind}, which has no samples")
+    arguments: dict[str, Any] = {length.pop(): options.steps}
+    if "mean" in known:
+        arguments["mean"] = options.means
+    else:
+        _refuse(options, ("means",), kind)
+    if options.label is not None:
+        arguments["label"] = _label(model, options.label)
+    if options.seed is not None:
+        names = ("machine_", "rbm_", "network_")
+        owner = next(getattr(model, name) for name in names if hasattr(model, name))
+        owner.seed = options.seed
+    return model.sample(options.count, **arguments)
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], kind: str) -> None:
+    """Raise ValueError for an option that was given and that samples of this kind do not have."""
+    for name in names:
+        if getattr(options, name):
+            raise ValueError(f"--{name} is not for samples of a {kind}")
 
 
 def _label(model: Any, text: str) -> Any:
@@ -97,25 +124,23 @@ def run(options: argparse.Namespace) -> int:
     if options.plot:
         plot.check_format(options.plot)
     model = load(options.model)
-    machine = _machine(model)
-    if machine is None:
-        raise ValueError(f"{options.model} holds a {type(model).__name__}, which has no samples")
-    shape = _image_shape(options, model.n_features_in_) if options.plot else (0, 0)
-    if options.seed is not None:
-        machine.seed = options.seed
-    label = {} if options.label is None else {"label": _label(model, options.label)}
-    samples = model.sample(options.count, steps=options.steps, mean=options.means, **label)
+    features = getattr(model, "n_features_in_", 1)
+    shape = _image_shape(options, features) if options.plot else (0, 0)
+    samples = _draw(model, options)
     if options.plot:
         means = np.asarray(samples, np.float64)
-        title = f"After {options.steps} Gibbs steps"
+        title = f"After {options.steps} steps"
         plot.image_rows({"samples": means}, shape, title=title).savefig(options.plot, dpi=150)
     if options.output:
         write_table(options.output, samples)
     if options.json:
-        print(json.dumps({"samples": samples.tolist()}))
+        rows = samples if isinstance(samples, list) else samples.tolist()
+        print(json.dumps({"samples": rows}))
     elif options.output or options.plot:
         files = ", ".join(name for name in (options.output, options.plot) if name)
         print(f"{options.count} samples written to {files}")
+    elif isinstance(samples, list):
+        sys.stdout.writelines(",".join(map(str, each)) + "\n" for each in samples)
     else:
         sys.stdout.write(as_csv(samples))
     return 0
