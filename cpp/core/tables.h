@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ictus/activation.h"
+#include "ictus/convolution.h"
 #include "ictus/gemm.h"
 #include "ictus/gru.h"
 #include "ictus/level.h"
@@ -19,6 +20,7 @@
 
 #define ICTUS_FAMILIES(X)                   \
   X(activation, ActivationKernels)          \
+  X(convolution, ConvolutionKernels)        \
   X(gemm, GemmKernels)                      \
   X(gru, GruKernels)                        \
   X(loss, LossKernels)                      \

@@ -20,6 +20,7 @@
 #include "kernels/detail/epilogue.h"
 #include "kernels/detail/microkernel.h"
 #include "kernels/detail/pack.h"
+#include "kernels/detail/pack_windows.h"
 #include "kernels/detail/parallel.h"
 
 namespace ictus::ICTUS_LEVEL {
@@ -132,6 +133,18 @@ void multiply_rows(const Block<T>& block, std::int64_t panel_rows, std::int64_t 
   T* const panel = static_cast<T*>(thread_scratch());
   for (std::int64_t row = begin; row < end; row += panel_rows) {
     const int rows = static_cast<int>(smaller(end - row, panel_rows));
+    if (g.windows != nullptr && !g.windows_transposed) {
+      pack_window_rows(*g.windows, row, rows, block.first, block.inner, panel);
+      multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end,
+                                          nullptr);
+      continue;
+    }
+    if (g.windows != nullptr) {
+      pack_window_columns(*g.windows, row, rows, block.first, block.inner, panel);
+      multiply_panel<T, LeftLayout::columns>(block, row, rows, panel, column_begin, column_end,
+                                             nullptr);
+      continue;
+    }
     const T* const a = g.a + row * g.a_row_stride + block.first * g.a_column_stride;
     if (g.a_column_stride == 1) {
       const bool more = row + 2 * panel_rows <= g.rows;
@@ -304,7 +317,7 @@ void multiply(const GemmArguments<T>& given) noexcept {
   GemmArguments<T> g = given;
   if (g.alpha == T(0)) g.inner = 0;  // A and B are not read, as in BLAS
   if (g.epilogue != nullptr && is_identity(*g.epilogue)) g.epilogue = nullptr;
-  const bool narrow = g.rows <= kNarrow || g.columns <= kNarrow;
+  const bool narrow = (g.rows <= kNarrow || g.columns <= kNarrow) && g.windows == nullptr;
   if (narrow && g.packed_b == nullptr && g.a_column_stride == 1 && g.b_row_stride == 1) {
     return multiply_narrow(g);
   }
@@ -314,7 +327,7 @@ void multiply(const GemmArguments<T>& given) noexcept {
                         (g.rows <= 2 * kTileRows || g.inner * g.columns <= kNearElements<T>);
   if (g.packed_b != nullptr || unpacked) return multiply_in_place(g, cuts);
   const LeftPanels<T> left(g);
-  if (g.a_column_stride == 1 && left.pay(g)) return multiply_near(g, left);
+  if (g.a_column_stride == 1 && g.windows == nullptr && left.pay(g)) return multiply_near(g, left);
   multiply_blocks(g, cuts);
 }
 

@@ -105,6 +105,34 @@ def bernoulli(
     p: NDArray[Any], out: NDArray[Any], seed: int, stream: int, first_row: int, /
 ) -> None: ...
 
+# convolution
+def convolution(
+    x: NDArray[Any],
+    weights: NDArray[Any],
+    out: NDArray[Any],
+    bias: NDArray[Any] | None,
+    activation: int,
+    beta: float,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+def convolution_data_gradient(
+    y_gradient: NDArray[Any],
+    weights: NDArray[Any],
+    out: NDArray[Any],
+    beta: float,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+def convolution_weights_gradient(
+    x: NDArray[Any],
+    y_gradient: NDArray[Any],
+    out: NDArray[Any],
+    beta: float,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
 def row_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

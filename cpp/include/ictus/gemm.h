@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "ictus/epilogue.h"
+#include "ictus/window.h"
 
 namespace ictus {
 
@@ -29,6 +30,9 @@ struct GemmArguments {
   T* c;
   std::int64_t c_row_stride;
   const Epilogue<T>* epilogue;  // nullptr: none
+  // A is what a window sees, or the transpose of it, and `a` is not read; nullptr: it is not.
+  const Windows<T>* windows = nullptr;
+  bool windows_transposed = false;
 };
 
 template <class T>

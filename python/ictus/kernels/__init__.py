@@ -12,6 +12,11 @@ from ictus.kernels.activation import (
     squared_slopes,
     tanh,
 )
+from ictus.kernels.convolution import (
+    convolution,
+    convolution_data_gradient,
+    convolution_weights_gradient,
+)
 from ictus.kernels.gemm import PackedMatrix, gemm
 from ictus.kernels.gru import gru
 from ictus.kernels.loss import (
@@ -58,6 +63,9 @@ __all__ = [
     "bernoulli",
     "binary_cross_entropy",
     "column_sums",
+    "convolution",
+    "convolution_data_gradient",
+    "convolution_weights_gradient",
     "corrupt",
     "dropout",
     "exp",

@@ -1,0 +1,189 @@
+"""Convolution and its gradients against float64 NumPy, at every instruction-set level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ictus
+from ictus import kernels
+from ictus.kernels.convolution import padded
+from tests import reference_convolution as reference
+from tests.reference_convolution import Geometry
+from tests.tolerance import assert_within, epsilon, sum_bound
+
+dtypes = st.sampled_from([np.float32, np.float64])
+
+
+@st.composite
+def cases(draw):
+    """A geometry, and the shapes of x, weights and y that go with it."""
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    channels = groups * draw(st.integers(1, 9))
+    outputs = groups * draw(st.sampled_from([1, 2, 3, 10, 16, 17, 33]))
+    batch = draw(st.integers(0, 3))
+    size, window, stride, dilation, padding = [], [], [], [], []
+    for _ in range(2):
+        window.append(draw(st.integers(1, 4)))
+        stride.append(draw(st.sampled_from([1, 1, 1, 2, 3])))
+        dilation.append(draw(st.sampled_from([1, 1, 1, 2])))
+        reach = (window[-1] - 1) * dilation[-1] + 1
+        padding.append((draw(st.integers(0, reach)), draw(st.integers(0, reach))))
+        least = max(1, reach - sum(padding[-1]))
+        size.append(draw(st.integers(least, least + 14)))
+    pair = (stride[0], stride[1]), (dilation[0], dilation[1])
+    before, places = padded(padding, tuple(size), tuple(window), *pair)
+    geometry = Geometry(*pair, before, groups)
+    shapes = (
+        (batch, *size, channels),
+        (*window, channels // groups, outputs),
+        (batch, *places, outputs),
+    )
+    return geometry, padding, shapes
+
+
+def normal(seed, dtype, *shapes):
+    generator = np.random.default_rng(seed)
+    return [generator.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def exactly(*arrays):
+    return [a.astype(np.float64) for a in arrays]
+
+
+def options(geometry):
+    return {
+        "stride": geometry.stride,
+        "dilation": geometry.dilation,
+        "padding": geometry.padding,
+        "groups": geometry.groups,
+    }
+
+
+@pytest.mark.usefixtures("each_level")
+class TestPasses:
+    @settings(max_examples=70)
+    @given(case=cases(), dtype=dtypes, seed=st.integers(0, 99), beta=st.sampled_from([0.0, 0.5]))
+    def test_all_passes(self, case, dtype, seed, beta):
+        geometry, padding, (x_shape, w_shape, y_shape) = case
+        x, w, y, was = normal(seed, dtype, x_shape, w_shape, y_shape, y_shape)
+        exact_x, exact_w, exact_y, exact_was = exactly(x, w, y, was)
+        more = options(geometry)
+        eps = 4 * epsilon(dtype)
+
+        expected = beta * exact_was + reference.convolution(
+            exact_x, exact_w, y_shape[1:3], geometry
+        )
+        terms = w_shape[0] * w_shape[1] * w_shape[2]
+        size = reference.convolution(abs(exact_x), abs(exact_w), y_shape[1:3], geometry)
+        out = kernels.convolution(x, w, was.copy(), beta=beta, **more | {"padding": padding})
+        assert_within(out, expected, sum_bound(terms, size, dtype) + eps * abs(expected) + eps)
+
+        into = np.ones(x_shape, dtype)
+        expected = beta + reference.data_gradient(exact_y, exact_w, x_shape, geometry)
+        size = reference.data_gradient(abs(exact_y), abs(exact_w), x_shape, geometry)
+        kernels.convolution_data_gradient(y, w, into, beta=beta, **more)
+        terms = w_shape[0] * w_shape[1] * w_shape[3]
+        assert_within(into, expected, sum_bound(terms, size, dtype) + eps * abs(expected) + eps)
+
+        into = np.ones(w_shape, dtype)
+        expected = beta + reference.weights_gradient(exact_x, exact_y, w_shape, geometry)
+        size = reference.weights_gradient(abs(exact_x), abs(exact_y), w_shape, geometry)
+        kernels.convolution_weights_gradient(x, y, into, beta=beta, **more)
+        terms = y_shape[0] * y_shape[1] * y_shape[2]
+        assert_within(into, expected, sum_bound(terms, size, dtype) + eps * abs(expected) + eps)
+
+    @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softplus"])
+    def test_bias_and_activation(self, activation):
+        x, w, bias = normal(1, np.float32, (2, 9, 7, 6), (3, 2, 3, 8), (8,))
+        plain = kernels.convolution(x, w, groups=2, padding="same")
+        out = kernels.convolution(x, w, groups=2, padding="same", bias=bias, activation=activation)
+        assert out.shape == (2, 9, 7, 8)
+        expected = kernels.activation((plain + bias).reshape(-1, 8), activation)
+        np.testing.assert_allclose(out.reshape(-1, 8), expected, rtol=2e-6, atol=2e-6)
+
+    def test_many_places(self):
+        # More places than one part of the sum for the weights takes.
+        geometry = Geometry((1, 2), (1, 1), (1, 0), 1)
+        shapes = (5, 60, 70, 3), (3, 5, 3, 20), (5, 60, 33, 20)
+        x, w, y = normal(2, np.float32, *shapes)
+        out = np.empty_like(w)
+        kernels.convolution_weights_gradient(x, y, out, **options(geometry))
+        expected = reference.weights_gradient(*exactly(x, y), w.shape, geometry)
+        size = reference.weights_gradient(*exactly(abs(x), abs(y)), w.shape, geometry)
+        assert_within(out, expected, sum_bound(5 * 60 * 33, size, np.float32))
+
+    @pytest.mark.usefixtures("keep_threads")
+    def test_same_bits_for_any_number_of_threads(self):
+        x, w = normal(3, np.float32, (7, 40, 50, 5), (3, 3, 5, 24))
+        results = []
+        for threads in (1, 2, 3):
+            ictus.set_num_threads(threads)
+            y = kernels.convolution(x, w, padding="same", activation="relu")
+            x_gradient, w_gradient = np.empty_like(x), np.empty_like(w)
+            kernels.convolution_data_gradient(y, w, x_gradient, padding=(1, 1))
+            kernels.convolution_weights_gradient(x, y, w_gradient, padding=(1, 1))
+            results.append((y, x_gradient, w_gradient))
+        for other in results[1:]:
+            for a, b in zip(results[0], other, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+class TestPadding:
+    def test_same(self):
+        assert padded("same", (28, 5), (5, 2), (1, 1), (1, 1)) == ((2, 0), (28, 5))
+        assert padded("same", (7, 8), (3, 3), (2, 2), (1, 1)) == ((1, 0), (4, 4))
+        assert padded("same", (9, 9), (3, 1), (1, 1), (2, 1)) == ((2, 0), (9, 9))
+
+    def test_numbers(self):
+        assert padded(1, (4, 4), (3, 3), (1, 1), (1, 1)) == ((1, 1), (4, 4))
+        assert padded((0, 2), (4, 4), (3, 3), (1, 1), (1, 1)) == ((0, 2), (2, 6))
+        assert padded(((2, 0), (0, 1)), (4, 4), (3, 3), (2, 1), (1, 1)) == ((2, 0), (2, 3))
+
+
+X = np.zeros((2, 6, 5, 4), np.float32)
+W = np.zeros((3, 3, 4, 8), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "words"),
+    [
+        ((X, W), {"stride": 0}, "stride must be"),
+        ((X, W), {"stride": (1, 2, 3)}, "stride must be"),
+        ((X, W), {"dilation": 3}, "height is 7 with dilation"),
+        ((X, W), {"dilation": 0}, "dilation must be"),
+        ((X, W), {"padding": "full"}, "padding must be valid, same"),
+        ((X, W), {"padding": -1}, "padding must not be negative"),
+        ((X, W), {"padding": (1, 2, 3)}, "padding must not be negative, for two axes"),
+        ((X, W), {"groups": 3}, "groups must be a divisor"),
+        ((X, W), {"groups": 0}, "groups must be at least 1"),
+        ((X, W), {"groups": 2}, "weights must have shape"),
+        ((X, W), {"activation": "sine"}, "activation must be one of"),
+        ((X, W), {"bias": np.zeros(7, np.float32)}, "bias must have shape"),
+        ((X, W), {"beta": 1.0}, "beta must be 0 where out is not given"),
+        ((X[:, :2], W), {}, "the window must fit"),
+        ((X[..., :3], W), {}, "must be C-contiguous"),
+        ((np.zeros((2, 6, 5, 3), np.float32), W), {}, "weights must have shape"),
+        ((X[0], W), {}, "x must have 4 axes"),
+        ((X, W.astype(np.float64)), {}, "weights must have dtype float32"),
+        ((X.astype(np.int32), W), {}, "dtype"),
+        (("x", W), {}, "x must be a NumPy array"),
+        ((X, W, np.zeros((2, 4, 4, 8), np.float32)), {}, "out must have shape"),
+    ],
+)
+def test_bad_arguments(arguments, more, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        kernels.convolution(*arguments, **more)
+
+
+def test_bad_arguments_of_gradients():
+    y = np.zeros((2, 4, 3, 8), np.float32)
+    with pytest.raises(ValueError, match="weights must have shape"):
+        kernels.convolution_data_gradient(y, W, np.zeros((2, 6, 5, 3), np.float32))
+    square = np.zeros((2, 4, 4, 8), np.float32)
+    with pytest.raises(ValueError, match="out must not overlap"):
+        kernels.convolution_data_gradient(square, np.zeros((1, 1, 8, 8), np.float32), square)
+    with pytest.raises(ValueError, match="y_gradient must have shape"):
+        kernels.convolution_weights_gradient(X, y[:1], W)
