@@ -64,7 +64,7 @@ def options(geometry):
 
 @pytest.mark.usefixtures("each_level")
 class TestPasses:
-    @settings(max_examples=70)
+    @settings(max_examples=170)  # at every level: some five hundred
     @given(case=cases(), dtype=dtypes, seed=st.integers(0, 99), beta=st.sampled_from([0.0, 0.5]))
     def test_all_passes(self, case, dtype, seed, beta):
         geometry, padding, (x_shape, w_shape, y_shape) = case
