@@ -54,6 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--pretraining-epochs", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=40, help="of fine-tuning")
     parser.add_argument("--rounds", type=int, default=2, help="of that many epochs")
+    parser.add_argument("--random-rounds", type=int, default=2, help="from random weights")
     parser.add_argument("--learning-rate", type=float, default=0.004)
     parser.add_argument("--weight-decay", type=float, default=0.1, help="decoupled, of Adam")
     parser.add_argument("--batch-size", type=int, default=200)
@@ -86,13 +87,18 @@ def squared_error(network: Network, x: Array) -> float:
 
 
 def fine_tune(
-    network: Network, x: Array, validation: Array, options: argparse.Namespace, name: str
+    network: Network,
+    x: Array,
+    validation: Array,
+    options: argparse.Namespace,
+    name: str,
+    rounds: int,
 ) -> History:
     trainer = Trainer(
         network,
         Adam(options.learning_rate, decoupled_decay=options.weight_decay),
         batch_size=options.batch_size,
-        epochs=options.epochs * options.rounds,
+        epochs=options.epochs * rounds,
         learning_rate=SawTooth(options.learning_rate, options.epochs),
         score=lambda network, x, _: -squared_error(network, x),
         seed=options.seed,
@@ -137,7 +143,8 @@ def train_deep(x: Array, validation: Array, options: argparse.Namespace) -> dict
             unroll(network, stack)
             seconds = float(sum(np.sum(each.history.get("seconds", [0])) for each in stack))
         before = squared_error(network, validation)
-        history = fine_tune(network, x, validation, options, f"fine_tuning_{start}")
+        rounds = options.rounds if start == "pretrained" else options.random_rounds
+        history = fine_tune(network, x, validation, options, f"fine_tuning_{start}", rounds)
         result[start] = {
             "network": network,
             "pretraining_seconds": seconds,
@@ -282,7 +289,14 @@ def draw(
 def write_results(options: argparse.Namespace, facts: dict[str, Any]) -> None:
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = ("pretraining_epochs", "epochs", "rounds", "learning_rate", "weight_decay")
+    recipe = (
+        "pretraining_epochs",
+        "epochs",
+        "rounds",
+        "random_rounds",
+        "learning_rate",
+        "weight_decay",
+    )
     recipe += ("batch_size", "code_epochs", "seed")
     flags = [f"--{name.replace('_', '-')} {getattr(options, name)}" for name in recipe]
     facts["command"] = " ".join(["python examples/autoencoder_mnist.py", *flags])
@@ -307,9 +321,9 @@ image, summed over its pixels in [0, 1]. Pre-training: four Boltzmann machines b
 {options.pretraining_epochs} epochs each, unrolled into encoder and decoder. Then Adam with
 decoupled weight decay {options.weight_decay:g}, minibatches of {options.batch_size},
 {options.rounds} rounds of {options.epochs} epochs in which the learning rate falls from
-{options.learning_rate:g} to 0; the same from random weights. Seed {options.seed}. Learning rate,
-weight decay and number of rounds were chosen on 5,000 held-out training images; the test images
-were looked at once, at the end.
+{options.learning_rate:g} to 0; from random weights {options.random_rounds}. Seed {options.seed}.
+Learning rate, weight decay and number of rounds were chosen on 5,000 held-out training images; the
+test images were looked at once, at the end.
 
 | | epochs | training | held out | test |
 |---|---|---|---|---|
