@@ -49,7 +49,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("ICTUS_DATA"))
     parser.add_argument("--hidden-units", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
     parser.add_argument("--work", type=Path, default=Path("autoencoder_denoising"))
