@@ -171,9 +171,11 @@ Adam whose learning rate falls by 15 % an epoch, seed {seed}. Each is trained wi
 level of noise on its inputs (Vincent et al. 2010); the test has others too. For missing parts,
 "before" is the mean of the training data in their place; the autoencoder trained with masking
 noise (0.4 on digits, 0.5 on piano rolls) fills them in three reconstructions, with what is known
-put back after each. Piano rolls are 8 beats of Bach's chorales as in
-[rbm_completion.md](rbm_completion.md), with the same measure. Test examples play no part in
-training or in any choice.
+put back after each. Masking noise leaves neighbours of what it hides: a block that is missing as a
+whole is not what these were trained for, and on piano rolls the Boltzmann machine of
+[rbm_completion.md](rbm_completion.md) fills it better. Little noise, of which training had more, is
+taken for part of the digit. Piano rolls are 8 beats of Bach's chorales as in that page, with its
+measure. Test examples play no part in training or in any choice.
 """
 
 
@@ -200,9 +202,9 @@ def write_results(
     plot.weight_images(
         model.network_.weight_matrices[0],
         (28, 28),
-        count=100,
-        title="Weights of the first 100 hidden units, masking noise",
-    ).savefig(folder / "autoencoder_denoising_filters.png", dpi=110)
+        count=64,
+        title="Weights of the first 64 hidden units, masking noise",
+    ).savefig(folder / "autoencoder_denoising_filters.png", dpi=80)
     page.append("## Filters\n\n![filters](autoencoder_denoising_filters.png)\n")
     flags = [
         f"--{name.replace('_', '-')} {getattr(options, name)}"
