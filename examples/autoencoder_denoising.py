@@ -172,8 +172,8 @@ level of noise on its inputs (Vincent et al. 2010); the test has others too. For
 "before" is the mean of the training data in their place; the autoencoder trained with masking
 noise (0.4 on digits, 0.5 on piano rolls) fills them in three reconstructions, with what is known
 put back after each. Masking noise leaves neighbours of what it hides: a block that is missing as a
-whole is not what these were trained for. Little noise, of which training had more, is taken for part
-of the digit. Piano rolls are 8 beats of Bach's chorales as in
+whole is not what these were trained for. Little noise, of which training had more, is taken for
+part of the digit. Piano rolls are 8 beats of Bach's chorales as in
 [rbm_completion.md](rbm_completion.md), whose Boltzmann machine is better in every row, with its
 measure. Test examples play no part in training or in any choice.
 """
