@@ -41,6 +41,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "l2": 0.0,
         "epochs": 12,
     },
+    "backpropagation after up-down": {
+        "dropout": 0.0,
+        "input_dropout": 0.0,
+        "learning_rate": 15.0,
+        "final_learning_rate": 0.5,
+        "max_norm": None,
+        "l2": 0.0,
+        "epochs": 10,
+    },
     "dropout": {
         "dropout": 0.3,
         "input_dropout": 0.2,
@@ -124,7 +133,7 @@ def fine_tune(
         learning_rate=Exponential(first, (last / first) ** (1 / epochs)),
         momentum=Linear(0.5, 0.95, epochs / 5),
         callbacks=[report],
-        checkpoint=options.work / f"{name}{part}{options.tag}.checkpoint",
+        checkpoint=options.work / f"{name.replace(' ', '-')}{part}{options.tag}.checkpoint",
         checkpoint_every=5,
         progress=False,
     )
@@ -154,7 +163,7 @@ def up_down(
         epochs=options.up_down_epochs,
         seed=options.seed,
         callbacks=[report],
-        checkpoint=options.work / "up-down.checkpoint",
+        checkpoint=options.work / f"up-down{'-validation' if options.validate else ''}.checkpoint",
         progress=False,
     )
     trainer.resume()
@@ -171,7 +180,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--validate", action="store_true", help="hold out 10,000 training images")
     parser.add_argument(
-        "--recipes", nargs="+", choices=list(RECIPES), default=list(RECIPES), help="default: both"
+        "--recipes", nargs="+", choices=list(RECIPES), default=list(RECIPES), help="default: all"
     )
     parser.add_argument("--learning-rate", type=float, help="in the place of the recipe's")
     parser.add_argument("--final-learning-rate", type=float)
@@ -207,15 +216,16 @@ def main() -> None:
         labelled, y, x_test, y_test = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
     net = DeepBeliefMachine.from_machines(greedy(options, x, y), seed=options.seed)
     found = net.log_label_probabilities(x_test).argmax(axis=1)
+    parts = labelled, y, x_test, y_test
     greedy_errors = int((found != y_test).sum())
     print(f"after greedy training, by free energy: {greedy_errors} errors", flush=True)
+    dreaming = up_down(net, options, labelled, y)
     tuned = {
-        name: fine_tune(name, net, options, (labelled, y, x_test, y_test))
+        name: fine_tune(name, dreaming if "up-down" in name else net, options, parts)
         for name in options.recipes
     }
     if options.validate:
         return
-    dreaming = up_down(net, options, x, y)
     dbn_mnist_report.report(options, data, net, dreaming, greedy_errors, tuned)
 
 

@@ -22,6 +22,23 @@ from ictus.io.arff import write_arff
 from ictus.models import DeepBeliefMachine
 
 SHAPE = (28, 28)
+#: Wrong of the 10,000 validation images after so many epochs of a recipe (all of them, or where it
+#: was broken off).
+TRIED = [
+    ("learning rate 0.5 to 0.05, 30 epochs", "150"),
+    ("2 to 0.2, 30 epochs", "133"),
+    ("6 to 0.5, 15 epochs", "124"),
+    ("10 to 0.5, 12 epochs", "118"),
+    ("15 to 0.5, 12 epochs", "116"),
+    ("after 6 epochs of up-down: 15 to 0.5, 10 epochs", "113"),
+    ("20 or 30 to 0.5", "diverged"),
+    ("15 to 0.5, 12 epochs, l2 0.00001", "130"),
+    ("dropout 0.5, of inputs 0.2, learning rate 2 to 0.05, 38 of 60 epochs", "136"),
+    ("dropout 0.5, 0.2, 8 to 0.1, 18 of 40 epochs", "151"),
+    ("dropout 0.4, 0.25, 12 to 0.1, 19 of 30 epochs", "133"),
+    ("dropout 0.25, 0.2, 6 to 0.3, 15 epochs", "117"),
+    ("dropout 0.3, 0.2, 8 to 0.1, 22 of 40 epochs", "115"),
+]
 LEVELS = (0.05, 0.1, 0.2, 0.3)
 PUBLISHED = {
     "Hinton, Osindero & Teh 2006: up-down": "1.25",
@@ -139,6 +156,7 @@ def report(
         "ictus": ictus.__version__,
         "machine": platform.machine(),
         "published_error_percent": PUBLISHED,
+        "validation": dict(TRIED),
         "test_error_by_epoch_percent": {},
         "recipes": {},
         "fine_tuning_seconds": {},
@@ -178,14 +196,16 @@ def page(options: argparse.Namespace, facts: dict[str, Any]) -> str:
         f"| {name} | {value:.2f} |"
         for name, value in facts["logistic_regression_error_percent"].items()
     )
+    tried = "\n".join(f"| {recipe} | {wrong} |" for recipe, wrong in TRIED)
     return f"""# A deep belief net on MNIST
 
 784-500-500-(+10 labels)-2000, each layer trained for {options.greedy_epochs} epochs by CD-1
 (learning rate 0.05, l2 0.0002, momentum 0.5, then 0.9, minibatches of 100), seed {options.seed};
-then all layers together by backpropagation, on all 60,000 images. Learning rates and epochs were
-chosen on a validation split of the training set; the figures are those of the last epoch. A copy
-of the stack was trained on by up-down with persistent chains, for {options.up_down_epochs} epochs
-(learning rate 0.01, times 0.7 an epoch; 5 steps): pictures of dreams, noise and gaps are its.
+then all layers together by backpropagation, on all 60,000 images. The recipes were chosen on a
+validation split of the training set, but for the number of epochs with dropout, which is what time
+allowed; the figures are those of the last epoch. A copy of the stack was trained on by up-down with
+persistent chains, for {options.up_down_epochs} epochs (learning rate 0.01, times 0.7 an epoch; 5
+steps): pictures of dreams, noise and gaps are its.
 
 Made by `python examples/dbn_mnist.py --seed {options.seed}`.
 
@@ -197,6 +217,16 @@ Made by `python examples/dbn_mnist.py --seed {options.seed}`.
 {published}
 
 ![test errors](dbn_mnist.png)
+
+The figure of 2006 is reached where up-down comes before backpropagation; that of 2012, with
+dropout and many more epochs, is not. Backpropagation was run on the test set three times, each time
+with what was then best on the validation split: learning rate 6 to 0.5 (1.30), 15 to 0.5, and that
+after up-down, which was added when the second figure was known. Their differences are those of a few
+digits, within chance. Tried on the validation split (50,000 images; the last 10,000 counted):
+
+| recipe | wrong of 10,000 |
+|---|---|
+{tried}
 
 ![filters of the first layer](dbn_mnist_filters.png)
 
