@@ -221,8 +221,8 @@ Made by `python examples/dbn_mnist.py --seed {options.seed}`.
 The figure of 2006 is reached where up-down comes before backpropagation; that of 2012, with
 dropout and many more epochs, is not. Backpropagation was run on the test set three times, each time
 with what was then best on the validation split: learning rate 6 to 0.5 (1.30), 15 to 0.5, and that
-after up-down, which was added when the second figure was known. Their differences are those of a few
-digits, within chance. Tried on the validation split (50,000 images; the last 10,000 counted):
+after up-down, which was added when the second figure was known. They differ by a few digits, which
+is within chance. Tried on the validation split (50,000 images; the last 10,000 counted):
 
 | recipe | wrong of 10,000 |
 |---|---|
