@@ -49,6 +49,7 @@ def test_without_targets(folder, capsys):  # noqa: F811
     out = run(capsys, "train", "x.npy", *TRAIN, *options)
     assert "5 + 5 + 2 epochs" in out
     assert isinstance(ictus.load("m"), ictus.DeepBeliefNet)
+    assert "64 bernoulli > 60 bernoulli > 40 bernoulli" in run(capsys, "info", "m")
     run(capsys, "transform", "m", "x.npy", "--output", "f.arff")
     assert arff.loadarff("f.arff")[1].names()[-1] == "deepbeliefnet39"
 
@@ -120,6 +121,7 @@ def test_mistakes_in_training(folder, capsys, arguments, message):  # noqa: F811
 def test_mistakes_in_sampling(folder, capsys):  # noqa: F811
     X, y = np.random.default_rng(0).random((30, 4)), np.arange(30) % 2
     ictus.save("dbn", ictus.DBNClassifier((3,), n_iter=1, fine_tune=None).fit(X, y))
+    assert "4 bernoulli + 2 labels > 3 bernoulli" in run(capsys, "info", "dbn")
     ictus.save("rbm", ictus.BernoulliRBM(3, n_iter=1).fit(X))
     ictus.save("mlp", ictus.MLPClassifier((3,), max_epochs=1).fit(X, y))
     for arguments, message in (

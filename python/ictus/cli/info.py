@@ -67,8 +67,21 @@ def _sentences(facts: dict[str, Any]) -> list[str]:
     return [f"{name:<{width}}  {value}" for name, value in lines.items()]
 
 
+def _deep(layers: list[dict[str, Any]]) -> str:
+    """The layers of a deep belief net, from the data upwards; the label units beside the top."""
+    top = layers[-1]
+    labels = top["group_size"] if top["visible_type"] == "labelled" else 0
+    seen = [each["visible_units"] for each in layers]
+    words = [f"{units} {each['visible_type']}" for units, each in zip(seen, layers, strict=True)]
+    if labels:
+        words[-1] = f"{seen[-1] - labels} bernoulli + {labels} labels"
+    return " > ".join([*words, f"{top['hidden_units']} {top['hidden_type']}"])
+
+
 def _structure(config: dict[str, Any]) -> dict[str, str]:
     """What a network is made of; of any other model, the plain entries of its configuration."""
+    if "tied" in config and "layers" in config and "input_size" not in config:
+        return {"layers": _deep(config["layers"]), "tied": str(config["tied"])}
     if "layers" not in config:
         aside = ("dtype", "seed")
         return {k.replace("_", " "): str(v) for k, v in config.items() if k not in aside}
