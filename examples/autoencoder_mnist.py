@@ -333,8 +333,8 @@ minibatches of {options.batch_size}: {options.epochs} epochs at a learning rate 
 from {options.learning_rate:g} (towards 0 in epoch {options.schedule}), and {options.final_epochs}
 epochs with decoupled weight decay {options.weight_decay:g} at one that falls from
 {options.final_learning_rate:g} to 0; the same from random weights. Seed {options.seed}. The
-schedule was chosen on 5,000 held-out training images; the test images were looked at once, at the
-end.
+schedule was chosen for the pre-trained start, on 5,000 held-out training images (another may suit
+random weights better); the test images were looked at once, at the end.
 
 | | epochs | training | held out | test |
 |---|---|---|---|---|
