@@ -2,10 +2,10 @@
 //
 // Chunks are cut by the caller from the problem's size (where the cut changes no number, also from
 // the thread count), and are claimed one by one from an atomic counter, so results cannot depend on
-// how many threads take part. The calling thread works too and waits only for chunks that somebody else has claimed.
-// Workers spin for some microseconds after a loop, then sleep. A nested loop, and a loop that
-// starts while another thread holds the pool, run inline. After fork the child starts with a fresh
-// pool.
+// how many threads take part. The calling thread works too and waits only for chunks that somebody
+// else has claimed. Workers spin for some microseconds after a loop, then sleep. A nested loop, and
+// a loop that starts while another thread holds the pool, run inline. After fork the child starts
+// with a fresh pool.
 #pragma once
 
 #include <cstdint>
