@@ -1,9 +1,8 @@
-// Convolutions as matrix products whose left operand is packed through a window.
+// Convolutions as matrix products of which one operand is packed through a window.
 #include "ictus/convolution.h"
 
 #include "kernels/detail/level_gemm.h"
 #include "kernels/detail/parallel.h"
-#include "kernels/detail/rows.h"
 
 namespace ictus::ICTUS_LEVEL {
 namespace {
@@ -18,17 +17,13 @@ struct Group {
   std::int64_t inner() const { return elements * channels; }
 };
 
-// c = windows * b, or the transpose of what is seen.
+// c = windows * b.
 template <class T>
-GemmArguments<T> windowed(const Windows<T>& windows, bool transposed, const T* b,
-                          std::int64_t b_row_stride, std::int64_t columns, T beta, T* c,
-                          std::int64_t c_row_stride) {
+GemmArguments<T> windowed(const Windows<T>& windows, const T* b, std::int64_t b_row_stride,
+                          std::int64_t columns, T beta, T* c, std::int64_t c_row_stride) {
   GemmArguments<T> g = {};
-  const std::int64_t rows = windows.batch * windows.down.places * windows.across.places;
-  const std::int64_t columns_seen =
-      windows.down.elements * windows.across.elements * windows.channels;
-  g.rows = transposed ? columns_seen : rows;
-  g.inner = transposed ? rows : columns_seen;
+  g.rows = windows.batch * windows.down.places * windows.across.places;
+  g.inner = windows.down.elements * windows.across.elements * windows.channels;
   g.columns = columns;
   g.alpha = T(1);
   g.b = b;
@@ -37,8 +32,7 @@ GemmArguments<T> windowed(const Windows<T>& windows, bool transposed, const T* b
   g.beta = beta;
   g.c = c;
   g.c_row_stride = c_row_stride;
-  g.windows = &windows;
-  g.windows_transposed = transposed;
+  g.a_windows = &windows;
   return g;
 }
 
@@ -49,8 +43,8 @@ void forward(const ConvolutionForward<T>& a) noexcept {
   for (std::int64_t i = 0; i < s.groups; ++i) {
     const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
                                 group.channels,           s.channels};
-    GemmArguments<T> g = windowed(windows, false, a.weights + i * group.outputs, s.outputs,
-                                  group.outputs, a.beta, a.y + i * group.outputs, s.outputs);
+    GemmArguments<T> g = windowed(windows, a.weights + i * group.outputs, s.outputs, group.outputs,
+                                  a.beta, a.y + i * group.outputs, s.outputs);
     Epilogue<T> epilogue;
     if (a.epilogue != nullptr) {
       epilogue = *a.epilogue;
@@ -97,8 +91,8 @@ void backward_data(const ConvolutionBackward<T>& a) noexcept {
                                 group.outputs,
                                 s.outputs};
     const T* const weights = a.workspace;
-    level_gemm<T>().multiply(windowed(windows, false, weights, group.channels, group.channels,
-                                      a.beta, a.x_gradient + i * group.channels, s.channels));
+    level_gemm<T>().multiply(windowed(windows, weights, group.channels, group.channels, a.beta,
+                                      a.x_gradient + i * group.channels, s.channels));
   }
 }
 
@@ -121,8 +115,26 @@ struct Parts {
 
 std::int64_t weights_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
-  const Parts parts(s, group);
-  return parts.count == 1 ? 0 : parts.count * group.inner() * group.outputs;
+  return Parts(s, group).count * group.inner() * group.outputs;
+}
+
+// The transpose of the weights' gradient, of one part of the places: few outputs make a register
+// tile of few rows, but a whole one of columns.
+template <class T>
+void weights_of_part(const ConvolutionBackward<T>& a, Windows<T> windows, const T* y_gradient,
+                     std::int64_t outputs, std::int64_t places, T* to) {
+  GemmArguments<T> g = {};
+  g.rows = outputs;
+  g.columns = windows.down.elements * windows.across.elements * windows.channels;
+  g.inner = places;
+  g.alpha = T(1);
+  g.a = y_gradient + windows.first_row * a.shape.outputs;
+  g.a_row_stride = 1;
+  g.a_column_stride = a.shape.outputs;
+  g.b_windows = &windows;
+  g.c = to;
+  g.c_row_stride = g.columns;
+  level_gemm<T>().multiply(g);
 }
 
 template <class T>
@@ -133,34 +145,24 @@ void backward_weights(const ConvolutionBackward<T>& a) noexcept {
   const std::int64_t places = s.batch * s.down.places * s.across.places;
   const std::int64_t inner = group.inner(), outputs = group.outputs;
   for (std::int64_t i = 0; i < s.groups; ++i) {
-    Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
-                          group.channels,           s.channels};
-    T* const to = a.weights_gradient + i * outputs;
-    const T* const gradient = a.y_gradient + i * outputs;
-    if (parts.count == 1) {
-      level_gemm<T>().multiply(
-          windowed(windows, true, gradient, s.outputs, outputs, a.beta, to, s.outputs));
-      continue;
-    }
     auto part = [&](std::int64_t number) {
-      Windows<T> own = windows;
-      own.first_row = number * parts.rows;
-      GemmArguments<T> g = windowed(own, true, gradient + own.first_row * s.outputs, s.outputs,
-                                    outputs, T(0), a.workspace + number * inner * outputs, outputs);
-      const std::int64_t left = places - own.first_row;
-      g.inner = left < parts.rows ? left : parts.rows;
-      level_gemm<T>().multiply(g);
+      const std::int64_t first = number * parts.rows, left = places - first;
+      weights_of_part(
+          a,
+          {a.x + i * group.channels, s.batch, s.down, s.across, group.channels, s.channels, first},
+          a.y_gradient + i * outputs, outputs, left < parts.rows ? left : parts.rows,
+          a.workspace + number * inner * outputs);
     };
     parallel_chunks(parts.count, part);
-    for (std::int64_t row = 0; row < inner; ++row) {
-      for_vectors<T>(0, outputs, [&](std::int64_t j, auto access) {
-        T* const at = to + row * s.outputs + j;
-        Vector<T> sum = a.beta == T(0) ? Vector<T>{} : access.read(at) * a.beta;
+    T* const to = a.weights_gradient + i * outputs;
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      for (std::int64_t k = 0; k < inner; ++k) {
+        T sum = a.beta == T(0) ? T(0) : to[k * s.outputs + o] * a.beta;
         for (std::int64_t p = 0; p < parts.count; ++p) {
-          sum += access.read(a.workspace + (p * inner + row) * outputs + j);
+          sum += a.workspace[(p * outputs + o) * inner + k];
         }
-        access.write(at, sum);
-      });
+        to[k * s.outputs + o] = sum;
+      }
     }
   }
 }

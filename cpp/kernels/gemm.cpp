@@ -133,16 +133,10 @@ void multiply_rows(const Block<T>& block, std::int64_t panel_rows, std::int64_t 
   T* const panel = static_cast<T*>(thread_scratch());
   for (std::int64_t row = begin; row < end; row += panel_rows) {
     const int rows = static_cast<int>(smaller(end - row, panel_rows));
-    if (g.windows != nullptr && !g.windows_transposed) {
-      pack_window_rows(*g.windows, row, rows, block.first, block.inner, panel);
+    if (g.a_windows != nullptr) {
+      pack_window_rows(*g.a_windows, row, rows, block.first, block.inner, panel);
       multiply_panel<T, LeftLayout::rows>(block, row, rows, panel, column_begin, column_end,
                                           nullptr);
-      continue;
-    }
-    if (g.windows != nullptr) {
-      pack_window_columns(*g.windows, row, rows, block.first, block.inner, panel);
-      multiply_panel<T, LeftLayout::columns>(block, row, rows, panel, column_begin, column_end,
-                                             nullptr);
       continue;
     }
     const T* const a = g.a + row * g.a_row_stride + block.first * g.a_column_stride;
@@ -199,6 +193,11 @@ void pack_columns(const Block<T>& block, std::int64_t begin, std::int64_t end, T
   const GemmArguments<T>& g = block.g;
   const T* const b = g.b + block.first * g.b_row_stride + block.column * g.b_column_stride;
   for (std::int64_t j = begin; j < end; j += tile) {
+    if (g.b_windows != nullptr) {
+      pack_window_right(*g.b_windows, block.first, block.inner, block.column + j,
+                        smaller(end - j, tile), panels + (j - begin) * block.inner);
+      continue;
+    }
     pack_right(b + j * g.b_column_stride, g.b_row_stride, g.b_column_stride,
                static_cast<int>(smaller(end - j, tile)), block.inner,
                panels + (j - begin) * block.inner);
@@ -210,7 +209,7 @@ void pack_columns(const Block<T>& block, std::int64_t begin, std::int64_t end, T
 template <class T>
 void multiply_blocks(const GemmArguments<T>& g, const Cuts<T>& cuts) {
   T* const buffer = static_cast<T*>(thread_scratch()) + kLeftPanel<T>;
-  const bool on_the_way = g.b_column_stride == 1;
+  const bool on_the_way = g.b_column_stride == 1 && g.b_windows == nullptr;
   for (std::int64_t index = 0; index < cuts.column_blocks * cuts.inner_blocks; ++index) {
     const Block<T> source = block_at(g, cuts, index);
     for_panel_groups(source, [&](std::int64_t begin, std::int64_t end) {
@@ -317,17 +316,18 @@ void multiply(const GemmArguments<T>& given) noexcept {
   GemmArguments<T> g = given;
   if (g.alpha == T(0)) g.inner = 0;  // A and B are not read, as in BLAS
   if (g.epilogue != nullptr && is_identity(*g.epilogue)) g.epilogue = nullptr;
-  const bool narrow = (g.rows <= kNarrow || g.columns <= kNarrow) && g.windows == nullptr;
+  const bool windows = g.a_windows != nullptr || g.b_windows != nullptr;
+  const bool narrow = !windows && (g.rows <= kNarrow || g.columns <= kNarrow);
   if (narrow && g.packed_b == nullptr && g.a_column_stride == 1 && g.b_row_stride == 1) {
     return multiply_narrow(g);
   }
   const Cuts<T> cuts(g.rows, g.columns, g.inner);
   // Packing B does not pay where it is used for few panels of rows, or is near at hand anyway.
-  const bool unpacked = g.b_column_stride == 1 &&
+  const bool unpacked = g.b_column_stride == 1 && g.b_windows == nullptr &&
                         (g.rows <= 2 * kTileRows || g.inner * g.columns <= kNearElements<T>);
   if (g.packed_b != nullptr || unpacked) return multiply_in_place(g, cuts);
   const LeftPanels<T> left(g);
-  if (g.a_column_stride == 1 && g.windows == nullptr && left.pay(g)) return multiply_near(g, left);
+  if (g.a_column_stride == 1 && !windows && left.pay(g)) return multiply_near(g, left);
   multiply_blocks(g, cuts);
 }
 

@@ -30,9 +30,9 @@ struct GemmArguments {
   T* c;
   std::int64_t c_row_stride;
   const Epilogue<T>* epilogue;  // nullptr: none
-  // A is what a window sees, or the transpose of it, and `a` is not read; nullptr: it is not.
-  const Windows<T>* windows = nullptr;
-  bool windows_transposed = false;
+  // A, or B, is what a window sees, and `a`, or `b`, is not read; nullptr: it is not.
+  const Windows<T>* a_windows = nullptr;
+  const Windows<T>* b_windows = nullptr;
 };
 
 template <class T>

@@ -1,5 +1,5 @@
-// Panels of a left operand that is seen through a window (ictus/window.h), in the layouts of
-// microkernel.h.
+// Panels of an operand that is seen through a window (ictus/window.h), in the layouts of
+// microkernel.h and pack.h.
 #pragma once
 
 #include "ictus/window.h"
@@ -104,13 +104,16 @@ inline void pack_window_rows(const Windows<T>& w, std::int64_t row, int rows, st
   }
 }
 
-// The transposed matrix: its rows [row, row + rows) are the window's columns, by columns.
+// A panel of a right operand: columns [column, column + columns) of rows [row, row + inner).
 template <class T>
-inline void pack_window_columns(const Windows<T>& w, std::int64_t row, int rows, std::int64_t first,
-                                std::int64_t inner, T* panel) {
-  WindowPlace place = window_place(w, first);
+inline void pack_window_right(const Windows<T>& w, std::int64_t row, std::int64_t inner,
+                              std::int64_t column, std::int64_t columns, T* panel) {
+  const std::int64_t rest = (columns + kLanes<T> - 1) / kLanes<T> * kLanes<T> - columns;
+  WindowPlace place = window_place(w, row);
   for (std::int64_t p = 0; p < inner; ++p, advance(w, place)) {
-    copy_window(w, place, row, rows, panel + p * kTileRows);
+    T* const to = panel + p * kTileColumns<T>;
+    copy_window(w, place, column, columns, to);
+    if (rest > 0) clear_run(to + columns, rest);
   }
 }
 
