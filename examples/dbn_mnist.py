@@ -5,10 +5,11 @@
 Greedy: 784-500-500 by contrastive divergence on images without labels, then an associative memory
 of 500 + 10 label units and 2000 hidden ones. A copy of the stack is trained on by contrastive
 wake-sleep. Stack and copy are fine-tuned as networks, by plain backpropagation, the stack with
-dropout, too (Hinton et al. 2012). The recipes were chosen on a validation split (``--validate``: the
-last 10,000 training images, whose labels no stage sees), not on the test set; the result is that of
-the last epoch. Every stage leaves a checkpoint in ``--work``, from which the same command goes on.
-Then the copy dreams, clears noise and fills gaps, and features go to a file for WEKA and back.
+dropout, too (Hinton et al. 2012). The recipes were chosen on a validation split (``--validate``:
+the last 10,000 training images, whose labels no stage sees), not on the test set, but for the
+number of epochs with dropout; the result is that of the last epoch. Every stage leaves a
+checkpoint in ``--work``, from which the same command goes on. Then the copy dreams, clears noise
+and fills gaps, and features go to a file for WEKA and back.
 """
 
 from __future__ import annotations
