@@ -148,7 +148,12 @@ def write(folder: Path) -> None:
         f"{seconds / 60:.0f} minutes on one thread of a machine that had other work too.",
     ]
     if missing:
-        ending += ["", f"Fewer than 10 seeds were run of: {', '.join(missing)}."]
+        ending += [
+            "",
+            "Not all of 10 seeds were run of "
+            + ", ".join(f"`{name}` ({len(own.get(name, ()))})" for name in missing)
+            + f": `{COMMAND} --experiment {' '.join(missing)}` goes on.",
+        ]
     text = "\n".join([*lines, "", *settings])
     (folder / "hochreiter_1997.md").write_text(
         INTRODUCTION + text + "\n" + notes + "\n" + "\n".join(ending) + "\n"

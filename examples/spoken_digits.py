@@ -197,7 +197,7 @@ def write(options: argparse.Namespace, results: dict[str, Any]) -> None:
     held_out = [part for name, part in results.items() if name.startswith("speaker")]
     table = [
         row("recordings 0-4", [results["recordings 0-4"]]),
-        *([row("an unknown speaker", held_out)] if held_out else []),
+        *([row("an unknown speaker", held_out)] if len(held_out) == 4 else []),
         *(row(f"- {name}", [part]) for name, part in results.items() if name.startswith("speaker")),
     ]
     first = results["recordings 0-4"]
