@@ -7,9 +7,9 @@ of 500 + 10 label units and 2000 hidden ones. A copy of the stack is trained on 
 wake-sleep. Stack and copy are fine-tuned as networks, by plain backpropagation, the stack with
 dropout, too (Hinton et al. 2012). The recipes were chosen on a validation split (``--validate``:
 the last 10,000 training images, whose labels no stage sees), not on the test set, but for the
-number of epochs with dropout; the result is that of the last epoch. Every stage leaves a
-checkpoint in ``--work``, from which the same command goes on. Then the copy dreams, clears noise
-and fills gaps, and features go to a file for WEKA and back.
+number of epochs with dropout, and the long run, which was not tuned; the result is that of the last
+epoch. Every stage leaves a checkpoint in ``--work``, from which the same command goes on. Then the
+copy dreams, clears noise and fills gaps, and features go to a file for WEKA and back.
 """
 
 from __future__ import annotations
@@ -58,6 +58,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "max_norm": None,
         "l2": 0.0,
         "epochs": 75,
+    },
+    "dropout for long": {
+        "dropout": 0.5,
+        "input_dropout": 0.2,
+        "learning_rate": 10.0,
+        "final_learning_rate": 0.1,
+        "max_norm": None,
+        "l2": 0.0,
+        "epochs": 300,
     },
 }
 

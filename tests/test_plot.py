@@ -53,6 +53,11 @@ def test_curves_have_names():
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["gap"]
 
 
+def test_every_curve_is_drawn_in_a_color_of_its_own():
+    axes = plot.curves({str(i): [1.0, 0.5] for i in range(5)}).figure.axes[0]
+    assert len({line.get_color() for line in axes.lines}) == 5
+
+
 def test_code_map_tells_labels_apart():
     codes = np.random.default_rng(0).random((30, 2))
     figure = plot.code_map(codes, np.arange(30) % 12)

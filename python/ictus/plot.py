@@ -5,6 +5,7 @@ Needs matplotlib: ``pip install 'ictus[plot]'``. Nothing is shown or saved; use 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -192,7 +193,8 @@ def curves(
     """Draw named series over the epochs, or whatever else they are counted by."""
     figure = _figure(6.4, 4.0)
     axes = figure.add_subplot()
-    for (name, values), color in zip(series.items(), (TRAINING, VALIDATION, NEUTRAL), strict=False):
+    colors = itertools.chain((TRAINING, VALIDATION, NEUTRAL), map("C{}".format, itertools.count(2)))
+    for (name, values), color in zip(series.items(), colors, strict=False):
         axes.plot(range(1, len(values) + 1), values, color=color, label=name, linewidth=1.5)
     _tidy(axes, title, x, y)
     axes.legend(frameon=False)
