@@ -29,8 +29,7 @@ struct LstmCell {
   template <bool kRecord>
   __attribute__((always_inline)) static V new_cell(V before, V i, V f, V g) {
     if constexpr (kRecord) return f * before + i * g;
-    const V added = (i + T(1)) * (g + T(1)), kept = f + T(1);
-    return (before * added + (T(1) - g) * kept) / (added * kept);
+    return gated_sum<T>(before, i, f, g);
   }
 
   // N vectors of units, the last as `access` says: all chains of operations side by side.
@@ -86,7 +85,7 @@ struct LstmCell {
         write(p.gates + 3 * units, n, x[kFirst * N + n]);
         h[n] *= o[n];
       } else {
-        h[n] = (T(1) - h[n]) / ((T(1) + h[n]) * (T(1) + o[n]));
+        h[n] = gated_tanh<T>(h[n], T(1) + o[n]);
       }
       store(p.cell + j + n * kLanes<T>, c[n]);
       store(p.output + j + n * kLanes<T>, h[n]);

@@ -65,6 +65,19 @@ inline void gate_exponentials(Vector<T> (&x)[N], T limit = kGateLimit<T>) {
   powers_of_two<T>(x, limit);
 }
 
+// sigmoid(f) * before + sigmoid(i) * tanh(g), from exponentials.
+template <class T>
+inline Vector<T> gated_sum(Vector<T> before, Vector<T> i, Vector<T> f, Vector<T> g) {
+  const Vector<T> added = (i + T(1)) * (g + T(1)), kept = f + T(1);
+  return (before * added + (T(1) - g) * kept) / (added * kept);
+}
+
+// sigmoid(o) * tanh(c), from the exponential of c and one plus that of o.
+template <class T>
+inline Vector<T> gated_tanh(Vector<T> c, Vector<T> one_plus_o) {
+  return (T(1) - c) / ((T(1) + c) * one_plus_o);
+}
+
 // x <- sigmoid(x) for the first S vectors, tanh(x) for the others.
 template <class T, int S, int N>
 inline void gate_values(Vector<T> (&x)[N]) {

@@ -84,8 +84,7 @@ void run_small(SmallChain<T> (&chains)[D], std::int64_t units, std::int64_t step
 #pragma GCC unroll 2
       for (int d = 0; d < D; ++d) {
         const Vec candidate = e[kFirst * D + d], *const own = e + kFirst * d;
-        const Vec added = (own[0] + T(1)) * (candidate + T(1)), kept = own[1] + T(1);
-        cell[d][v] = (cell[d][v] * added + (T(1) - candidate) * kept) / (added * kept);
+        cell[d][v] = gated_sum<T>(cell[d][v], own[0], own[1], candidate);
         late[d] = kPeepholes ? x[d][2 * V + v] + peephole(d, 2) * cell[d][v] : own[kFirst - 1];
       }
       if (kPeepholes) gate_exponentials<T, D>(late);
@@ -101,8 +100,7 @@ void run_small(SmallChain<T> (&chains)[D], std::int64_t units, std::int64_t step
       SmallChain<T>& chain = chains[d];
 #pragma GCC unroll 2
       for (int v = 0; v < V; ++v) {
-        const Vec e = h[d * V + v];
-        const Vec output = (T(1) - e) / ((T(1) + e) * gate[d][v]);
+        const Vec output = gated_tanh<T>(h[d * V + v], gate[d][v]);
         store(chain.output + v * kLanes<T>, output);
         if (v == V - 1) {
           store_partial(chain.y + v * kLanes<T>, output, last);

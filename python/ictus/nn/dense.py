@@ -13,6 +13,16 @@ from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 from ictus.nn.penalties import Contraction, Sparsity
 
 
+def sum_bias_gradient(grad: Array, into: Array, accumulate: bool) -> None:
+    """Write the sum of the rows of `grad` to `into`, or add it."""
+    if accumulate:
+        sums = np.empty_like(into)
+        _core.column_sums(grad, sums)
+        into += sums
+    else:
+        _core.column_sums(grad, into)
+
+
 class Dense(Layer):
     """A fully connected layer with a fused activation and dropout.
 
@@ -175,12 +185,7 @@ class Dense(Layer):
         weights_gradient, bias_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
         _core.gemm(cache.x.T, grad, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
-        if accumulate:
-            sums = np.empty_like(bias_gradient)
-            _core.column_sums(grad, sums)
-            bias_gradient += sums
-        else:
-            _core.column_sums(grad, bias_gradient)
+        sum_bias_gradient(grad, bias_gradient, accumulate)
         if contraction is not None:
             contraction.add_weights_gradient(views[0], weights_gradient, cache)
         if not propagate:

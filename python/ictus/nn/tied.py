@@ -9,7 +9,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels.activation import activation_number
-from ictus.nn.dense import Dense
+from ictus.nn.dense import Dense, sum_bias_gradient
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
 
@@ -102,12 +102,7 @@ class TiedDense(Layer):
         bias_gradient, weights_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
         _core.gemm(grad.T, cache.x, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
-        if accumulate:
-            sums = np.empty_like(bias_gradient)
-            _core.column_sums(grad, sums)
-            bias_gradient += sums
-        else:
-            _core.column_sums(grad, bias_gradient)
+        sum_bias_gradient(grad, bias_gradient, accumulate)
         if not propagate:
             return None
         out = cache.input_gradient
