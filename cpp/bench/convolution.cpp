@@ -26,8 +26,9 @@ struct ConvolutionBench {
     y = random_numbers<T>(places() * shape.outputs, 3);
     result = pass == Pass::forward ? y : pass == Pass::data ? x : w;
     const auto& kernels = *tables<T>().convolution;
-    workspace.resize(
-        static_cast<std::size_t>(kernels.data_workspace(shape) + kernels.weights_workspace(shape)));
+    workspace.resize(static_cast<std::size_t>(kernels.forward_workspace(shape) +
+                                              kernels.data_workspace(shape) +
+                                              kernels.weights_workspace(shape)));
   }
 
   std::int64_t places() const { return shape.batch * shape.down.places * shape.across.places; }
@@ -77,8 +78,8 @@ template <class T>
 void convolution(benchmark::State& state, Pass pass) {
   ConvolutionBench<T> b(state, pass);
   const auto& kernels = *tables<T>().convolution;
-  const ConvolutionForward<T> forward = {b.shape, b.x.data(),      b.w.data(),
-                                         T(0),    b.result.data(), nullptr};
+  const ConvolutionForward<T> forward = {b.shape,         b.x.data(), b.w.data(),        T(0),
+                                         b.result.data(), nullptr,    b.workspace.data()};
   const ConvolutionBackward<T> backward = {
       b.shape, b.x.data(),      b.w.data(),      b.y.data(),
       T(0),    b.result.data(), b.result.data(), b.workspace.data()};

@@ -12,12 +12,13 @@ namespace {
 // What the arrays do not tell of a convolution: down and across.
 struct Geometry {
   std::int64_t stride[2], dilation[2], padding[2], groups;
+  ConvolutionAlgorithm algorithm;
 };
 
 Geometry checked_geometry(const Check& check, const py::tuple& given) {
-  if (given.size() != 7) check.value_error("geometry", "must hold 7 integers");
-  std::int64_t v[7];
-  for (std::size_t i = 0; i < 7; ++i) v[i] = given[i].cast<std::int64_t>();
+  if (given.size() != 8) check.value_error("geometry", "must hold 8 integers");
+  std::int64_t v[8];
+  for (std::size_t i = 0; i < 8; ++i) v[i] = given[i].cast<std::int64_t>();
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   for (int i = 0; i < 2; ++i) {
     check.require(v[i] >= 1 && v[i] < kMost, "stride", "at least 1", static_cast<double>(v[i]));
@@ -27,11 +28,13 @@ Geometry checked_geometry(const Check& check, const py::tuple& given) {
                   static_cast<double>(v[4 + i]));
   }
   check.require(v[6] >= 1, "groups", "at least 1", static_cast<double>(v[6]));
-  return {{v[0], v[1]}, {v[2], v[3]}, {v[4], v[5]}, v[6]};
+  check.require(v[7] >= 0 && v[7] < kConvolutionAlgorithms, "algorithm", "in 0 .. 2",
+                static_cast<double>(v[7]));
+  return {{v[0], v[1]}, {v[2], v[3]}, {v[4], v[5]}, v[6], static_cast<ConvolutionAlgorithm>(v[7])};
 }
 
 // The shape of a convolution, from its three arrays: weights must fit the groups.
-template <class X, class W, class Y>
+template <class T, class X, class W, class Y>
 ConvolutionShape checked_shape(const Check& check, const Geometry& g, const View<X>& x,
                                const char* weights_name, const View<W>& w, const View<Y>& y) {
   const std::int64_t channels = x.shape[3], outputs = y.shape[3];
@@ -49,7 +52,16 @@ ConvolutionShape checked_shape(const Check& check, const Geometry& g, const View
     return WindowAxis{x.shape[1 + i], y.shape[1 + i], w.shape[i], g.stride[i],
                       g.dilation[i],  g.padding[i],   1};
   };
-  return {x.shape[0], axis(0), axis(1), channels, outputs, g.groups};
+  const ConvolutionShape shape = {x.shape[0], axis(0),  axis(1),    channels,
+                                  outputs,    g.groups, g.algorithm};
+  if (g.algorithm == ConvolutionAlgorithm::winograd &&
+      !tables<T>().convolution->winograd_fits(shape)) {
+    check.value_error(
+        "algorithm",
+        "winograd is for windows of 3 x 3 or 5 x 5 with stride and dilation 1, and at "
+        "most 2048 channels and outputs a group (float64: 1024)");
+  }
+  return shape;
 }
 
 double work(const ConvolutionShape& s) {
@@ -71,7 +83,7 @@ void convolution(py::handle x, py::handle weights, py::handle out, py::handle bi
         check.contiguous<const T>("weights", weights, {kAny, kAny, kAny, kAny});
     const View<T> vy =
         check.contiguous<T>("out", out, {vx.shape[0], kAny, kAny, vw.shape[3]}, Access::write);
-    const ConvolutionShape shape = checked_shape(check, g, vx, "weights", vw, vy);
+    const ConvolutionShape shape = checked_shape<T>(check, g, vx, "weights", vw, vy);
     check.disjoint("out", vy, "x", vx);
     check.disjoint("out", vy, "weights", vw);
     Epilogue<T> epilogue;
@@ -81,9 +93,11 @@ void convolution(py::handle x, py::handle weights, py::handle out, py::handle bi
       check.disjoint("out", vy, "bias", vb);
       epilogue.bias = vb.data;
     }
+    const auto& kernels = *tables<T>().convolution;
+    const auto bytes = kernels.forward_workspace(shape) * static_cast<std::int64_t>(sizeof(T));
+    const auto workspace = static_cast<T*>(thread_workspace(bytes));
     const ReleaseGil release(work(shape));
-    tables<T>().convolution->forward(
-        {shape, vx.data, vw.data, static_cast<T>(beta), vy.data, &epilogue});
+    kernels.forward({shape, vx.data, vw.data, static_cast<T>(beta), vy.data, &epilogue, workspace});
   });
 }
 
@@ -99,7 +113,7 @@ void convolution_data_gradient(py::handle y_gradient, py::handle weights, py::ha
         check.contiguous<const T>("weights", weights, {kAny, kAny, kAny, vy.shape[3]});
     const View<T> vx =
         check.contiguous<T>("out", out, {vy.shape[0], kAny, kAny, kAny}, Access::write);
-    const ConvolutionShape shape = checked_shape(check, g, vx, "weights", vw, vy);
+    const ConvolutionShape shape = checked_shape<T>(check, g, vx, "weights", vw, vy);
     check.disjoint("out", vx, "y_gradient", vy);
     check.disjoint("out", vx, "weights", vw);
     ConvolutionBackward<T> a = {};
@@ -127,7 +141,7 @@ void convolution_weights_gradient(py::handle x, py::handle y_gradient, py::handl
         check.contiguous<const T>("y_gradient", y_gradient, {vx.shape[0], kAny, kAny, kAny});
     const View<T> vw =
         check.contiguous<T>("out", out, {kAny, kAny, kAny, vy.shape[3]}, Access::write);
-    const ConvolutionShape shape = checked_shape(check, g, vx, "out", vw, vy);
+    const ConvolutionShape shape = checked_shape<T>(check, g, vx, "out", vw, vy);
     check.disjoint("out", vw, "x", vx);
     check.disjoint("out", vw, "y_gradient", vy);
     ConvolutionBackward<T> a = {};

@@ -1,8 +1,11 @@
-// Convolutions as matrix products of which one operand is packed through a window.
+// Convolutions as matrix products of which one operand is packed through a window, or by
+// Winograd's tiles.
 #include "ictus/convolution.h"
 
 #include "kernels/detail/level_gemm.h"
 #include "kernels/detail/parallel.h"
+#include "kernels/detail/winograd_choice.h"
+#include "kernels/detail/winograd_gradient.h"
 
 namespace ictus::ICTUS_LEVEL {
 namespace {
@@ -36,10 +39,32 @@ GemmArguments<T> windowed(const Windows<T>& windows, const T* b, std::int64_t b_
   return g;
 }
 
+// One group by Winograd's tiles. Element e of the window has its (channels, outputs) at
+// w + e * element_stride and the two other strides.
+template <class T>
+void by_tiles(const WinogradPass<T>& given, const T* w, std::int64_t element_stride,
+              std::int64_t channel_stride, std::int64_t output_stride, T* workspace) {
+  WinogradPass<T> pass = given;
+  pass.weights = workspace;
+  with_window(pass.windows.down.elements, [&](auto size) {
+    constexpr int R = decltype(size)::value;
+    transform_weights<T, R>(w, element_stride, channel_stride, output_stride, pass.windows.channels,
+                            pass.outputs, workspace);
+    winograd_convolution<T, R>(pass);
+  });
+}
+
+template <class T>
+std::int64_t forward_workspace(const ConvolutionShape& s) noexcept {
+  const Group group(s);
+  return winograd_chosen<T>(s) ? winograd_weights<T>(group.channels, group.outputs) : 0;
+}
+
 template <class T>
 void forward(const ConvolutionForward<T>& a) noexcept {
   const ConvolutionShape& s = a.shape;
   const Group group(s);
+  const bool tiles = winograd_chosen<T>(s);
   for (std::int64_t i = 0; i < s.groups; ++i) {
     const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
                                 group.channels,           s.channels};
@@ -50,6 +75,11 @@ void forward(const ConvolutionForward<T>& a) noexcept {
       epilogue = *a.epilogue;
       if (epilogue.bias != nullptr) epilogue.bias += i * group.outputs;
       g.epilogue = &epilogue;
+    }
+    if (tiles) {
+      by_tiles<T>({windows, nullptr, group.outputs, a.beta, g.c, s.outputs, g.epilogue}, g.b,
+                  group.channels * s.outputs, s.outputs, 1, a.workspace);
+      continue;
     }
     level_gemm<T>().multiply(g);
   }
@@ -62,8 +92,10 @@ WindowAxis reversed(const WindowAxis& axis) {
           axis.stride};
 }
 
+template <class T>
 std::int64_t data_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
+  if (winograd_chosen<T>(s)) return winograd_weights<T>(group.outputs, group.channels);
   return group.elements * group.outputs * group.channels;
 }
 
@@ -73,26 +105,34 @@ template <class T>
 void backward_data(const ConvolutionBackward<T>& a) noexcept {
   const ConvolutionShape& s = a.shape;
   const Group group(s);
+  const bool tiles = winograd_chosen<T>(s);
   for (std::int64_t i = 0; i < s.groups; ++i) {
-    for (std::int64_t e = 0; e < group.elements; ++e) {
-      const T* const from =
-          a.weights + (group.elements - 1 - e) * group.channels * s.outputs + i * group.outputs;
-      T* const to = a.workspace + e * group.outputs * group.channels;
-      for (std::int64_t c = 0; c < group.channels; ++c) {
-        for (std::int64_t o = 0; o < group.outputs; ++o) {
-          to[o * group.channels + c] = from[c * s.outputs + o];
-        }
-      }
-    }
     const Windows<T> windows = {a.y_gradient + i * group.outputs,
                                 s.batch,
                                 reversed(s.down),
                                 reversed(s.across),
                                 group.outputs,
                                 s.outputs};
+    T* const to = a.x_gradient + i * group.channels;
+    const std::int64_t element = group.channels * s.outputs;
+    if (tiles) {
+      by_tiles<T>({windows, nullptr, group.channels, a.beta, to, s.channels, nullptr},
+                  a.weights + i * group.outputs + (group.elements - 1) * element, -element, 1,
+                  s.outputs, a.workspace);
+      continue;
+    }
+    for (std::int64_t e = 0; e < group.elements; ++e) {
+      const T* const from = a.weights + (group.elements - 1 - e) * element + i * group.outputs;
+      T* const turned = a.workspace + e * group.outputs * group.channels;
+      for (std::int64_t c = 0; c < group.channels; ++c) {
+        for (std::int64_t o = 0; o < group.outputs; ++o) {
+          turned[o * group.channels + c] = from[c * s.outputs + o];
+        }
+      }
+    }
     const T* const weights = a.workspace;
-    level_gemm<T>().multiply(windowed(windows, weights, group.channels, group.channels, a.beta,
-                                      a.x_gradient + i * group.channels, s.channels));
+    level_gemm<T>().multiply(
+        windowed(windows, weights, group.channels, group.channels, a.beta, to, s.channels));
   }
 }
 
@@ -113,8 +153,18 @@ struct Parts {
   }
 };
 
+template <class T>
 std::int64_t weights_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
+  if (winograd_chosen<T>(s)) {
+    std::int64_t elements = 0;
+    with_window(s.down.elements, [&](auto size) {
+      const TileParts<T, decltype(size)::value> parts(s.batch, s.down, s.across, group.channels,
+                                                      group.outputs);
+      elements = parts.count * parts.sums;
+    });
+    return elements;
+  }
   return Parts(s, group).count * group.inner() * group.outputs;
 }
 
@@ -138,8 +188,24 @@ void weights_of_part(const ConvolutionBackward<T>& a, Windows<T> windows, const 
 }
 
 template <class T>
+void backward_weights_by_tiles(const ConvolutionBackward<T>& a) {
+  const ConvolutionShape& s = a.shape;
+  const Group group(s);
+  for (std::int64_t i = 0; i < s.groups; ++i) {
+    const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
+                                group.channels,           s.channels};
+    const WinogradGradient<T> g = {
+        windows, a.y_gradient + i * group.outputs,       group.outputs, s.outputs, a.workspace,
+        a.beta,  a.weights_gradient + i * group.outputs, s.outputs};
+    with_window(s.down.elements,
+                [&](auto size) { winograd_weights_gradient<T, decltype(size)::value>(g); });
+  }
+}
+
+template <class T>
 void backward_weights(const ConvolutionBackward<T>& a) noexcept {
   const ConvolutionShape& s = a.shape;
+  if (winograd_chosen<T>(s)) return backward_weights_by_tiles(a);
   const Group group(s);
   const Parts parts(s, group);
   const std::int64_t places = s.batch * s.down.places * s.across.places;
@@ -171,11 +237,13 @@ void backward_weights(const ConvolutionBackward<T>& a) noexcept {
 
 extern const ConvolutionKernels<float> convolution_float;
 extern const ConvolutionKernels<double> convolution_double;
-const ConvolutionKernels<float> convolution_float = {forward<float>, backward_data<float>,
-                                                     backward_weights<float>, data_workspace,
-                                                     weights_workspace};
-const ConvolutionKernels<double> convolution_double = {forward<double>, backward_data<double>,
-                                                       backward_weights<double>, data_workspace,
-                                                       weights_workspace};
+const ConvolutionKernels<float> convolution_float = {
+    forward<float>,           backward_data<float>,  backward_weights<float>,
+    forward_workspace<float>, data_workspace<float>, weights_workspace<float>,
+    winograd_fits<float>};
+const ConvolutionKernels<double> convolution_double = {
+    forward<double>,           backward_data<double>,  backward_weights<double>,
+    forward_workspace<double>, data_workspace<double>, weights_workspace<double>,
+    winograd_fits<double>};
 
 }  // namespace ictus::ICTUS_LEVEL

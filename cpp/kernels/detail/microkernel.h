@@ -26,9 +26,10 @@ constexpr int kTileColumns = kTileVectors * kLanes<T>;
 
 // How the rows of A lie in memory.
 enum class LeftLayout {
-  rows,     // packed by rows: (i, p) at i * kPanelStride + p
-  columns,  // packed by columns: (i, p) at p * kTileRows + i
-  direct    // the caller's own rows: (i, p) at i * stride + p
+  rows,       // packed by rows: (i, p) at i * kPanelStride + p
+  columns,    // packed by columns: (i, p) at p * kTileRows + i
+  direct,     // the caller's own rows: (i, p) at i * stride + p
+  transposed  // the caller's own columns: (i, p) at p * stride + i
 };
 
 // Inner length of a packed block. kPanelStride is odd in cache lines, so that the rows of a panel
@@ -98,6 +99,7 @@ void tile_product(std::int64_t inner, const T* a, std::int64_t a_stride, const T
       if constexpr (kLayout == LeftLayout::rows) left = a[i * kPanelStride<T> + p];
       if constexpr (kLayout == LeftLayout::columns) left = a[p * kTileRows + i];
       if constexpr (kLayout == LeftLayout::direct) left = a[i * a_stride + p];
+      if constexpr (kLayout == LeftLayout::transposed) left = a[p * a_stride + i];
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) acc[i][v] += left * right[v];
     }

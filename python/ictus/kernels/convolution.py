@@ -5,7 +5,8 @@ with strides (s, t), dilations (d, e) and padding (p, q): zeros around the image
 everywhere; LeCun et al. 1998). In groups, outputs and channels are cut into equal parts, and the
 outputs of a part see its channels alone. A sequence is an image of one row.
 
-Each pass is one matrix product whose left operand is read through a window, never in memory.
+Each pass is one matrix product whose left operand is read through a window, never in memory, or,
+for small windows of wide layers, some products of transformed tiles (Winograd's minimal filtering).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ictus.kernels.gemm import ACTIVATIONS
 
 Padding = str | int | Sequence[int | Sequence[int]]
 Pair = tuple[int, int]
+ALGORITHMS = {"auto": 0, "direct": 1, "winograd": 2}
 
 
 def pair(name: str, value: int | Sequence[int], least: int = 1) -> Pair:
@@ -86,8 +88,13 @@ def _geometry(
     dilation: int | Sequence[int],
     before: Pair,
     groups: int,
+    algorithm: str,
 ) -> tuple[int, ...]:
-    return (*pair("stride", stride), *pair("dilation", dilation), *before, int(groups))
+    if algorithm not in ALGORITHMS:
+        known = ", ".join(ALGORITHMS)
+        raise ValueError(f"convolution: algorithm must be one of {known}, got {algorithm!r}")
+    steps, wide = pair("stride", stride), pair("dilation", dilation)
+    return (*steps, *wide, *before, int(groups), ALGORITHMS[algorithm])
 
 
 def _shape(name: str, array: Array) -> tuple[int, ...]:
@@ -109,6 +116,7 @@ def convolution(
     padding: Padding = "valid",
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    algorithm: str = "auto",
     beta: float = 0.0,
 ) -> FloatArray:
     """Return ``activation(convolution(x, weights) + bias)``, with `beta` times `out` added before.
@@ -127,13 +135,18 @@ def convolution(
     padding
         See :func:`padded`.
     groups : int
+    algorithm : {"auto", "direct", "winograd"}
+        "winograd" is for windows of 3 x 3 and 5 x 5 with stride and dilation 1: tiles of 6 x 6 at
+        the points 0, 5/8, -5/8, 3/2, -3/2 and infinity (Lavin & Gray, "Fast algorithms for
+        convolutional neural networks", 2016), 4 and 2.8 times fewer multiplications. Its rounding
+        errors are about twice those of the direct sum. "auto" takes it where it is faster.
     beta : float
 
     Raises
     ------
     TypeError, ValueError
         Wrong dtype, shape or strides, overlap, a window larger than the padded image, groups that
-        do not divide.
+        do not divide, a window that "winograd" is not for.
     """
     (_, *size, _), (*window, _, outputs) = _shape("x", x), _shape("weights", weights)
     steps, wide = pair("stride", stride), pair("dilation", dilation)
@@ -155,7 +168,7 @@ def convolution(
         bias,
         ACTIVATIONS[activation],
         beta,
-        _geometry(steps, wide, before, groups),
+        _geometry(steps, wide, before, groups, algorithm),
     )
     return out
 
@@ -169,6 +182,7 @@ def convolution_data_gradient(
     padding: Pair = (0, 0),
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    algorithm: str = "auto",
     beta: float = 0.0,
 ) -> FloatArray:
     """Write the gradient with respect to x, `beta` times what is there added; return it.
@@ -181,11 +195,11 @@ def convolution_data_gradient(
     out : array, shape (batch, height, width, channels)
     padding : (int, int)
         Zeros before the image, down and across: the first of what :func:`padded` gives.
-    stride, dilation, groups, beta
+    stride, dilation, groups, algorithm, beta
         As of :func:`convolution`.
     """
     _core.convolution_data_gradient(
-        y_gradient, weights, out, beta, _geometry(stride, dilation, padding, groups)
+        y_gradient, weights, out, beta, _geometry(stride, dilation, padding, groups, algorithm)
     )
     return out
 
@@ -199,6 +213,7 @@ def convolution_weights_gradient(
     padding: Pair = (0, 0),
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    algorithm: str = "auto",
     beta: float = 0.0,
 ) -> FloatArray:
     """Write the gradient with respect to the weights, `beta` times what is there added; return it.
@@ -210,10 +225,10 @@ def convolution_weights_gradient(
     out : array, shape (window height, window width, channels / groups, outputs)
     padding : (int, int)
         Zeros before the image, down and across.
-    stride, dilation, groups, beta
+    stride, dilation, groups, algorithm, beta
         As of :func:`convolution`.
     """
     _core.convolution_weights_gradient(
-        x, y_gradient, out, beta, _geometry(stride, dilation, padding, groups)
+        x, y_gradient, out, beta, _geometry(stride, dilation, padding, groups, algorithm)
     )
     return out
