@@ -1,6 +1,8 @@
 // Convolutions as matrix products of which one operand is packed through a window.
 #include "ictus/convolution.h"
 
+#include "kernels/detail/lane_product.h"
+#include "kernels/detail/lane_weights.h"
 #include "kernels/detail/level_gemm.h"
 #include "kernels/detail/parallel.h"
 
@@ -16,6 +18,51 @@ struct Group {
         elements(s.down.elements * s.across.elements) {}
   std::int64_t inner() const { return elements * channels; }
 };
+
+// A window as large as the image along an axis sees all of it, at one place: its elements are
+// channels. Where that holds for both axes the convolution is a dense layer.
+ConvolutionShape folded(ConvolutionShape s) {
+  const auto covers = [](const WindowAxis& a) {
+    return a.elements == a.size && a.places == 1 && a.padding == 0 &&
+           (a.dilation == 1 || a.elements == 1);
+  };
+  const WindowAxis one = {1, 1, 1, 1, 1, 0, 1};
+  if (s.groups != 1 || !covers(s.across)) return s;
+  s.channels *= s.across.size;
+  s.across = one;
+  if (!covers(s.down)) return s;
+  s.channels *= s.down.size;
+  s.down = one;
+  return s;
+}
+
+// Whether the window is one pixel, and moves over all: no more than a product of matrices.
+bool is_dense(const ConvolutionShape& s) {
+  const auto all = [](const WindowAxis& a) {
+    return a.elements == 1 && a.places == a.size && a.padding == 0 && a.stride == 1;
+  };
+  return s.groups == 1 && all(s.down) && all(s.across);
+}
+
+template <class T>
+GemmArguments<T> dense(std::int64_t rows, std::int64_t inner, std::int64_t columns, Operand<T> a,
+                       Operand<T> b, T beta, T* c) {
+  GemmArguments<T> g = {};
+  g.rows = rows;
+  g.inner = inner;
+  g.columns = columns;
+  g.alpha = T(1);
+  g.a = a.data;
+  g.a_row_stride = a.row_stride;
+  g.a_column_stride = a.column_stride;
+  g.b = b.data;
+  g.b_row_stride = b.row_stride;
+  g.b_column_stride = b.column_stride;
+  g.beta = beta;
+  g.c = c;
+  g.c_row_stride = columns;
+  return g;
+}
 
 // c = windows * b.
 template <class T>
@@ -37,9 +84,21 @@ GemmArguments<T> windowed(const Windows<T>& windows, const T* b, std::int64_t b_
 }
 
 template <class T>
+void multiply_windows(const GemmArguments<T>& g) {
+  if (!multiply_in_lanes(g)) level_gemm<T>().multiply(g);
+}
+
+template <class T>
 void forward(const ConvolutionForward<T>& a) noexcept {
-  const ConvolutionShape& s = a.shape;
+  const ConvolutionShape s = folded(a.shape);
   const Group group(s);
+  if (is_dense(s)) {
+    const std::int64_t rows = s.batch * s.down.size * s.across.size;
+    GemmArguments<T> g = dense<T>(rows, s.channels, s.outputs, {a.x, s.channels, 1},
+                                  {a.weights, s.outputs, 1}, a.beta, a.y);
+    g.epilogue = a.epilogue;
+    return level_gemm<T>().multiply(g);
+  }
   for (std::int64_t i = 0; i < s.groups; ++i) {
     const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
                                 group.channels,           s.channels};
@@ -51,7 +110,7 @@ void forward(const ConvolutionForward<T>& a) noexcept {
       if (epilogue.bias != nullptr) epilogue.bias += i * group.outputs;
       g.epilogue = &epilogue;
     }
-    level_gemm<T>().multiply(g);
+    multiply_windows(g);
   }
 }
 
@@ -71,8 +130,14 @@ std::int64_t data_workspace(const ConvolutionShape& s) noexcept {
 // reverse order, channels and outputs exchanged.
 template <class T>
 void backward_data(const ConvolutionBackward<T>& a) noexcept {
-  const ConvolutionShape& s = a.shape;
+  const ConvolutionShape s = folded(a.shape);
   const Group group(s);
+  if (is_dense(s)) {
+    const std::int64_t rows = s.batch * s.down.size * s.across.size;
+    return level_gemm<T>().multiply(dense<T>(rows, s.outputs, s.channels,
+                                             {a.y_gradient, s.outputs, 1},
+                                             {a.weights, 1, s.outputs}, a.beta, a.x_gradient));
+  }
   for (std::int64_t i = 0; i < s.groups; ++i) {
     for (std::int64_t e = 0; e < group.elements; ++e) {
       const T* const from =
@@ -91,8 +156,8 @@ void backward_data(const ConvolutionBackward<T>& a) noexcept {
                                 group.outputs,
                                 s.outputs};
     const T* const weights = a.workspace;
-    level_gemm<T>().multiply(windowed(windows, weights, group.channels, group.channels, a.beta,
-                                      a.x_gradient + i * group.channels, s.channels));
+    multiply_windows(windowed(windows, weights, group.channels, group.channels, a.beta,
+                              a.x_gradient + i * group.channels, s.channels));
   }
 }
 
@@ -113,24 +178,36 @@ struct Parts {
   }
 };
 
-std::int64_t weights_workspace(const ConvolutionShape& s) noexcept {
+template <class T>
+LaneWeights<T> lane_weights(const ConvolutionShape& s, const ConvolutionBackward<T>& a,
+                            std::int64_t i) {
   const Group group(s);
-  return Parts(s, group).count * group.inner() * group.outputs;
+  const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
+                              group.channels,           s.channels};
+  return {windows, a.y_gradient + i * group.outputs, group.outputs, s.outputs};
+}
+
+template <class T>
+std::int64_t weights_workspace(const ConvolutionShape& shape) noexcept {
+  const ConvolutionShape s = folded(shape);
+  const Group group(s);
+  const ConvolutionBackward<T> a = {};
+  return larger(lane_weights(s, a, 0).parts, Parts(s, group).count) * group.inner() * group.outputs;
 }
 
 // The transpose of the weights' gradient, of one part of the places: few outputs make a register
 // tile of few rows, but a whole one of columns.
 template <class T>
-void weights_of_part(const ConvolutionBackward<T>& a, Windows<T> windows, const T* y_gradient,
+void weights_of_part(Windows<T> windows, const T* y_gradient, std::int64_t y_stride,
                      std::int64_t outputs, std::int64_t places, T* to) {
   GemmArguments<T> g = {};
   g.rows = outputs;
   g.columns = windows.down.elements * windows.across.elements * windows.channels;
   g.inner = places;
   g.alpha = T(1);
-  g.a = y_gradient + windows.first_row * a.shape.outputs;
+  g.a = y_gradient + windows.first_row * y_stride;
   g.a_row_stride = 1;
-  g.a_column_stride = a.shape.outputs;
+  g.a_column_stride = y_stride;
   g.b_windows = &windows;
   g.c = to;
   g.c_row_stride = g.columns;
@@ -139,22 +216,35 @@ void weights_of_part(const ConvolutionBackward<T>& a, Windows<T> windows, const 
 
 template <class T>
 void backward_weights(const ConvolutionBackward<T>& a) noexcept {
-  const ConvolutionShape& s = a.shape;
+  const ConvolutionShape s = folded(a.shape);
   const Group group(s);
   const Parts parts(s, group);
   const std::int64_t places = s.batch * s.down.places * s.across.places;
   const std::int64_t inner = group.inner(), outputs = group.outputs;
   for (std::int64_t i = 0; i < s.groups; ++i) {
+    T* const to = a.weights_gradient + i * outputs;
+    const LaneWeights<T> lanes = lane_weights(s, a, i);
+    if (lanes.pays()) {
+      sum_in_lanes(lanes, a.workspace);
+      for (std::int64_t k = 0; k < inner; ++k) {
+        for (std::int64_t o = 0; o < outputs; ++o) {
+          T sum = a.beta == T(0) ? T(0) : to[k * s.outputs + o] * a.beta;
+          for (std::int64_t p = 0; p < lanes.parts; ++p) {
+            sum += a.workspace[(p * inner + k) * outputs + o];
+          }
+          to[k * s.outputs + o] = sum;
+        }
+      }
+      continue;
+    }
     auto part = [&](std::int64_t number) {
       const std::int64_t first = number * parts.rows, left = places - first;
       weights_of_part(
-          a,
           {a.x + i * group.channels, s.batch, s.down, s.across, group.channels, s.channels, first},
-          a.y_gradient + i * outputs, outputs, left < parts.rows ? left : parts.rows,
+          a.y_gradient + i * outputs, s.outputs, outputs, left < parts.rows ? left : parts.rows,
           a.workspace + number * inner * outputs);
     };
     parallel_chunks(parts.count, part);
-    T* const to = a.weights_gradient + i * outputs;
     for (std::int64_t o = 0; o < outputs; ++o) {
       for (std::int64_t k = 0; k < inner; ++k) {
         T sum = a.beta == T(0) ? T(0) : to[k * s.outputs + o] * a.beta;
@@ -173,9 +263,9 @@ extern const ConvolutionKernels<float> convolution_float;
 extern const ConvolutionKernels<double> convolution_double;
 const ConvolutionKernels<float> convolution_float = {forward<float>, backward_data<float>,
                                                      backward_weights<float>, data_workspace,
-                                                     weights_workspace};
+                                                     weights_workspace<float>};
 const ConvolutionKernels<double> convolution_double = {forward<double>, backward_data<double>,
                                                        backward_weights<double>, data_workspace,
-                                                       weights_workspace};
+                                                       weights_workspace<double>};
 
 }  // namespace ictus::ICTUS_LEVEL
