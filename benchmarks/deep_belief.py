@@ -73,7 +73,7 @@ class Ours(Side):
 
     def build(self, momentum: float) -> None:
         from ictus.models import DeepBeliefMachine, UpDownTrainer
-        from ictus.models.wake_sleep import UpDownUpdates
+        from ictus.models.deep_belief.wake_sleep import UpDownUpdates
 
         layers: list[dict[str, Any]] = [
             {"visible_units": below, "hidden_units": above} for below, above in SHAPES

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 import ictus
 from ictus import Autoencoder, datasets, load, plot, save
-from ictus.models.pretraining import pretrain, unroll
+from ictus.models.pretraining.pretrain import pretrain, unroll
 from ictus.nn import Dense, Network
 from ictus.optim import Adam
 from ictus.train import History, Linear, Trainer

@@ -24,8 +24,8 @@ import numpy as np
 
 from ictus import datasets
 from ictus.models import RBM, DeepBeliefMachine, DivergenceTrainer, UpDownTrainer
-from ictus.models.greedy import hidden_means
-from ictus.models.unrolling import unrolled
+from ictus.models.deep_belief.greedy import hidden_means
+from ictus.models.deep_belief.unrolling import unrolled
 from ictus.nn import Network
 from ictus.optim import SGD
 from ictus.train import Exponential, Linear, Trainer

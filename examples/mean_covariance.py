@@ -37,7 +37,7 @@ from sklearn.preprocessing import StandardScaler
 import ictus
 from ictus import plot
 from ictus.models import RBM, DivergenceTrainer, HybridDivergenceTrainer, MeanCovarianceMachine
-from ictus.models.mean_covariance import topographic_pooling
+from ictus.models.boltzmann.mean_covariance import topographic_pooling
 
 RATE = 8000
 FRAME, HOP, BANDS = 256, 80, 40

@@ -28,7 +28,7 @@ import ictus
 from ictus import datasets, kernels, plot
 from ictus.io.model_file import save
 from ictus.models import RBM, DivergenceTrainer, annealed_importance_sampling, log_partition
-from ictus.models.annealing import AnnealedEstimate
+from ictus.models.boltzmann.annealing import AnnealedEstimate
 from ictus.train import Linear
 
 PUBLISHED = {"Salakhutdinov & Murray 2008, CD-25, 500 hidden units": -86.34}

@@ -97,6 +97,27 @@ def test_imports_point_down(path):
     assert names <= allowed, f"{place} imports {sorted(names - allowed)}"
 
 
+MODELS = PACKAGE / "models"
+# Folders of models that others build on, and what of models they may import; the rest are leaves.
+FOUNDATIONS = {
+    "boltzmann": {"boltzmann", "estimator_state", "examples"},
+    "pretraining": {"boltzmann", "pretraining", "examples"},
+}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(MODELS.glob("*/*.py")), ids=lambda p: str(p.relative_to(MODELS))
+)
+def test_folders_of_models_depend_one_way(path):
+    folder = path.parent.name
+    folders = {p.name for p in MODELS.iterdir() if (p / "__init__.py").is_file()}
+    names = re.findall(r"(?:from|import) ictus\.models\.(\w+)", path.read_text(encoding="utf-8"))
+    allowed = FOUNDATIONS.get(folder)
+    if allowed is None:
+        allowed = (set(names) - folders) | set(FOUNDATIONS) | {folder}
+    assert set(names) <= allowed, f"{folder} imports {sorted(set(names) - allowed)}"
+
+
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
 )

@@ -56,10 +56,9 @@ ConvolutionShape checked_shape(const Check& check, const Geometry& g, const View
                                   outputs,    g.groups, g.algorithm};
   if (g.algorithm == ConvolutionAlgorithm::winograd &&
       !tables<T>().convolution->winograd_fits(shape)) {
-    check.value_error(
-        "algorithm",
-        "winograd is for windows of 3 x 3 or 5 x 5 with stride and dilation 1, and at "
-        "most 2048 channels and outputs a group (float64: 1024)");
+    check.value_error("algorithm",
+                      "winograd is for windows of 3 x 3 or 5 x 5 with stride and dilation 1, and "
+                      "1 to 2048 channels and outputs a group (float64: 1024)");
   }
   return shape;
 }

@@ -1,11 +1,12 @@
-// Convolutions as matrix products of which one operand is packed through a window, or by
-// Winograd's tiles.
+// Convolutions as matrix products of which one operand is packed through a window. Shapes that
+// have a quicker way take it: few channels or outputs, and Winograd's tiles.
 #include "ictus/convolution.h"
 
+#include "kernels/detail/lane_product.h"
+#include "kernels/detail/lane_weights.h"
 #include "kernels/detail/level_gemm.h"
 #include "kernels/detail/parallel.h"
-#include "kernels/detail/winograd_choice.h"
-#include "kernels/detail/winograd_gradient.h"
+#include "kernels/detail/winograd_passes.h"
 
 namespace ictus::ICTUS_LEVEL {
 namespace {
@@ -19,6 +20,51 @@ struct Group {
         elements(s.down.elements * s.across.elements) {}
   std::int64_t inner() const { return elements * channels; }
 };
+
+// A window as large as the image along an axis sees all of it, at one place: its elements are
+// channels. Where that holds for both axes the convolution is a dense layer.
+ConvolutionShape folded(ConvolutionShape s) {
+  const auto covers = [](const WindowAxis& a) {
+    return a.elements == a.size && a.places == 1 && a.padding == 0 &&
+           (a.dilation == 1 || a.elements == 1);
+  };
+  const WindowAxis one = {1, 1, 1, 1, 1, 0, 1};
+  if (s.groups != 1 || !covers(s.across)) return s;
+  s.channels *= s.across.size;
+  s.across = one;
+  if (!covers(s.down)) return s;
+  s.channels *= s.down.size;
+  s.down = one;
+  return s;
+}
+
+// Whether the window is one pixel, and moves over all: no more than a product of matrices.
+bool is_dense(const ConvolutionShape& s) {
+  const auto all = [](const WindowAxis& a) {
+    return a.elements == 1 && a.places == a.size && a.padding == 0 && a.stride == 1;
+  };
+  return s.groups == 1 && all(s.down) && all(s.across);
+}
+
+template <class T>
+GemmArguments<T> dense(std::int64_t rows, std::int64_t inner, std::int64_t columns, Operand<T> a,
+                       Operand<T> b, T beta, T* c) {
+  GemmArguments<T> g = {};
+  g.rows = rows;
+  g.inner = inner;
+  g.columns = columns;
+  g.alpha = T(1);
+  g.a = a.data;
+  g.a_row_stride = a.row_stride;
+  g.a_column_stride = a.column_stride;
+  g.b = b.data;
+  g.b_row_stride = b.row_stride;
+  g.b_column_stride = b.column_stride;
+  g.beta = beta;
+  g.c = c;
+  g.c_row_stride = columns;
+  return g;
+}
 
 // c = windows * b.
 template <class T>
@@ -39,19 +85,9 @@ GemmArguments<T> windowed(const Windows<T>& windows, const T* b, std::int64_t b_
   return g;
 }
 
-// One group by Winograd's tiles. Element e of the window has its (channels, outputs) at
-// w + e * element_stride and the two other strides.
 template <class T>
-void by_tiles(const WinogradPass<T>& given, const T* w, std::int64_t element_stride,
-              std::int64_t channel_stride, std::int64_t output_stride, T* workspace) {
-  WinogradPass<T> pass = given;
-  pass.weights = workspace;
-  with_window(pass.windows.down.elements, [&](auto size) {
-    constexpr int R = decltype(size)::value;
-    transform_weights<T, R>(w, element_stride, channel_stride, output_stride, pass.windows.channels,
-                            pass.outputs, workspace);
-    winograd_convolution<T, R>(pass);
-  });
+void multiply_windows(const GemmArguments<T>& g) {
+  if (!multiply_in_lanes(g)) level_gemm<T>().multiply(g);
 }
 
 template <class T>
@@ -62,9 +98,16 @@ std::int64_t forward_workspace(const ConvolutionShape& s) noexcept {
 
 template <class T>
 void forward(const ConvolutionForward<T>& a) noexcept {
-  const ConvolutionShape& s = a.shape;
+  if (winograd_chosen<T>(a.shape)) return forward_by_tiles(a);
+  const ConvolutionShape s = folded(a.shape);
   const Group group(s);
-  const bool tiles = winograd_chosen<T>(s);
+  if (is_dense(s)) {
+    const std::int64_t rows = s.batch * s.down.size * s.across.size;
+    GemmArguments<T> g = dense<T>(rows, s.channels, s.outputs, {a.x, s.channels, 1},
+                                  {a.weights, s.outputs, 1}, a.beta, a.y);
+    g.epilogue = a.epilogue;
+    return level_gemm<T>().multiply(g);
+  }
   for (std::int64_t i = 0; i < s.groups; ++i) {
     const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
                                 group.channels,           s.channels};
@@ -76,12 +119,7 @@ void forward(const ConvolutionForward<T>& a) noexcept {
       if (epilogue.bias != nullptr) epilogue.bias += i * group.outputs;
       g.epilogue = &epilogue;
     }
-    if (tiles) {
-      by_tiles<T>({windows, nullptr, group.outputs, a.beta, g.c, s.outputs, g.epilogue}, g.b,
-                  group.channels * s.outputs, s.outputs, 1, a.workspace);
-      continue;
-    }
-    level_gemm<T>().multiply(g);
+    multiply_windows(g);
   }
 }
 
@@ -103,36 +141,37 @@ std::int64_t data_workspace(const ConvolutionShape& s) noexcept {
 // reverse order, channels and outputs exchanged.
 template <class T>
 void backward_data(const ConvolutionBackward<T>& a) noexcept {
-  const ConvolutionShape& s = a.shape;
+  if (winograd_chosen<T>(a.shape)) {
+    return backward_data_by_tiles(a, reversed(a.shape.down), reversed(a.shape.across));
+  }
+  const ConvolutionShape s = folded(a.shape);
   const Group group(s);
-  const bool tiles = winograd_chosen<T>(s);
+  if (is_dense(s)) {
+    const std::int64_t rows = s.batch * s.down.size * s.across.size;
+    return level_gemm<T>().multiply(dense<T>(rows, s.outputs, s.channels,
+                                             {a.y_gradient, s.outputs, 1},
+                                             {a.weights, 1, s.outputs}, a.beta, a.x_gradient));
+  }
   for (std::int64_t i = 0; i < s.groups; ++i) {
+    for (std::int64_t e = 0; e < group.elements; ++e) {
+      const T* const from =
+          a.weights + (group.elements - 1 - e) * group.channels * s.outputs + i * group.outputs;
+      T* const to = a.workspace + e * group.outputs * group.channels;
+      for (std::int64_t c = 0; c < group.channels; ++c) {
+        for (std::int64_t o = 0; o < group.outputs; ++o) {
+          to[o * group.channels + c] = from[c * s.outputs + o];
+        }
+      }
+    }
     const Windows<T> windows = {a.y_gradient + i * group.outputs,
                                 s.batch,
                                 reversed(s.down),
                                 reversed(s.across),
                                 group.outputs,
                                 s.outputs};
-    T* const to = a.x_gradient + i * group.channels;
-    const std::int64_t element = group.channels * s.outputs;
-    if (tiles) {
-      by_tiles<T>({windows, nullptr, group.channels, a.beta, to, s.channels, nullptr},
-                  a.weights + i * group.outputs + (group.elements - 1) * element, -element, 1,
-                  s.outputs, a.workspace);
-      continue;
-    }
-    for (std::int64_t e = 0; e < group.elements; ++e) {
-      const T* const from = a.weights + (group.elements - 1 - e) * element + i * group.outputs;
-      T* const turned = a.workspace + e * group.outputs * group.channels;
-      for (std::int64_t c = 0; c < group.channels; ++c) {
-        for (std::int64_t o = 0; o < group.outputs; ++o) {
-          turned[o * group.channels + c] = from[c * s.outputs + o];
-        }
-      }
-    }
     const T* const weights = a.workspace;
-    level_gemm<T>().multiply(
-        windowed(windows, weights, group.channels, group.channels, a.beta, to, s.channels));
+    multiply_windows(windowed(windows, weights, group.channels, group.channels, a.beta,
+                              a.x_gradient + i * group.channels, s.channels));
   }
 }
 
@@ -154,33 +193,36 @@ struct Parts {
 };
 
 template <class T>
-std::int64_t weights_workspace(const ConvolutionShape& s) noexcept {
+LaneWeights<T> lane_weights(const ConvolutionShape& s, const ConvolutionBackward<T>& a,
+                            std::int64_t i) {
   const Group group(s);
-  if (winograd_chosen<T>(s)) {
-    std::int64_t elements = 0;
-    with_window(s.down.elements, [&](auto size) {
-      const TileParts<T, decltype(size)::value> parts(s.batch, s.down, s.across, group.channels,
-                                                      group.outputs);
-      elements = parts.count * parts.sums;
-    });
-    return elements;
-  }
-  return Parts(s, group).count * group.inner() * group.outputs;
+  const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
+                              group.channels,           s.channels};
+  return {windows, a.y_gradient + i * group.outputs, group.outputs, s.outputs};
+}
+
+template <class T>
+std::int64_t weights_workspace(const ConvolutionShape& shape) noexcept {
+  if (winograd_chosen<T>(shape)) return weights_by_tiles_workspace<T>(shape);
+  const ConvolutionShape s = folded(shape);
+  const Group group(s);
+  const ConvolutionBackward<T> a = {};
+  return larger(lane_weights(s, a, 0).parts, Parts(s, group).count) * group.inner() * group.outputs;
 }
 
 // The transpose of the weights' gradient, of one part of the places: few outputs make a register
 // tile of few rows, but a whole one of columns.
 template <class T>
-void weights_of_part(const ConvolutionBackward<T>& a, Windows<T> windows, const T* y_gradient,
+void weights_of_part(Windows<T> windows, const T* y_gradient, std::int64_t y_stride,
                      std::int64_t outputs, std::int64_t places, T* to) {
   GemmArguments<T> g = {};
   g.rows = outputs;
   g.columns = windows.down.elements * windows.across.elements * windows.channels;
   g.inner = places;
   g.alpha = T(1);
-  g.a = y_gradient + windows.first_row * a.shape.outputs;
+  g.a = y_gradient + windows.first_row * y_stride;
   g.a_row_stride = 1;
-  g.a_column_stride = a.shape.outputs;
+  g.a_column_stride = y_stride;
   g.b_windows = &windows;
   g.c = to;
   g.c_row_stride = g.columns;
@@ -188,39 +230,37 @@ void weights_of_part(const ConvolutionBackward<T>& a, Windows<T> windows, const 
 }
 
 template <class T>
-void backward_weights_by_tiles(const ConvolutionBackward<T>& a) {
-  const ConvolutionShape& s = a.shape;
-  const Group group(s);
-  for (std::int64_t i = 0; i < s.groups; ++i) {
-    const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
-                                group.channels,           s.channels};
-    const WinogradGradient<T> g = {
-        windows, a.y_gradient + i * group.outputs,       group.outputs, s.outputs, a.workspace,
-        a.beta,  a.weights_gradient + i * group.outputs, s.outputs};
-    with_window(s.down.elements,
-                [&](auto size) { winograd_weights_gradient<T, decltype(size)::value>(g); });
-  }
-}
-
-template <class T>
 void backward_weights(const ConvolutionBackward<T>& a) noexcept {
-  const ConvolutionShape& s = a.shape;
-  if (winograd_chosen<T>(s)) return backward_weights_by_tiles(a);
+  if (winograd_chosen<T>(a.shape)) return backward_weights_by_tiles(a);
+  const ConvolutionShape s = folded(a.shape);
   const Group group(s);
   const Parts parts(s, group);
   const std::int64_t places = s.batch * s.down.places * s.across.places;
   const std::int64_t inner = group.inner(), outputs = group.outputs;
   for (std::int64_t i = 0; i < s.groups; ++i) {
+    T* const to = a.weights_gradient + i * outputs;
+    const LaneWeights<T> lanes = lane_weights(s, a, i);
+    if (lanes.pays()) {
+      sum_in_lanes(lanes, a.workspace);
+      for (std::int64_t k = 0; k < inner; ++k) {
+        for (std::int64_t o = 0; o < outputs; ++o) {
+          T sum = a.beta == T(0) ? T(0) : to[k * s.outputs + o] * a.beta;
+          for (std::int64_t p = 0; p < lanes.parts; ++p) {
+            sum += a.workspace[(p * inner + k) * outputs + o];
+          }
+          to[k * s.outputs + o] = sum;
+        }
+      }
+      continue;
+    }
     auto part = [&](std::int64_t number) {
       const std::int64_t first = number * parts.rows, left = places - first;
       weights_of_part(
-          a,
           {a.x + i * group.channels, s.batch, s.down, s.across, group.channels, s.channels, first},
-          a.y_gradient + i * outputs, outputs, left < parts.rows ? left : parts.rows,
+          a.y_gradient + i * outputs, s.outputs, outputs, left < parts.rows ? left : parts.rows,
           a.workspace + number * inner * outputs);
     };
     parallel_chunks(parts.count, part);
-    T* const to = a.weights_gradient + i * outputs;
     for (std::int64_t o = 0; o < outputs; ++o) {
       for (std::int64_t k = 0; k < inner; ++k) {
         T sum = a.beta == T(0) ? T(0) : to[k * s.outputs + o] * a.beta;

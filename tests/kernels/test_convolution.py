@@ -22,8 +22,8 @@ def cases(draw):
     """A geometry, and the shapes of x, weights and y that go with it."""
     groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
     channels = groups * draw(st.integers(1, 9))
-    outputs = groups * draw(st.sampled_from([1, 2, 3, 10, 16, 17, 33]))
-    batch = draw(st.integers(0, 3))
+    outputs = groups * draw(st.sampled_from([1, 2, 3, 10, 16, 17, 33, 47]))
+    batch = draw(st.sampled_from([0, 1, 2, 3, 3, 20]))  # 20: a strip of an image is a vector's lane
     size, window, stride, dilation, padding = [], [], [], [], []
     for _ in range(2):
         window.append(draw(st.integers(1, 4)))
@@ -96,6 +96,47 @@ class TestPasses:
         terms = y_shape[0] * y_shape[1] * y_shape[2]
         assert_within(into, expected, sum_bound(terms, size, dtype) + eps * abs(expected) + eps)
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize(
+        ("shape", "outputs", "window", "padding"),
+        [
+            ((19, 15, 30, 3), 10, (7, 3), (0, 0)),  # onset detection, its first two layers
+            ((17, 9, 26, 10), 20, (3, 3), (0, 0)),
+            ((1, 90, 20, 3), 10, (7, 3), (0, 0)),  # one long image, cut into strips
+            ((1, 301, 4, 2), 3, (5, 3), (2, 1)),
+            ((5, 28, 28, 1), 6, (5, 5), (2, 2)),  # LeNet-5
+            ((18, 14, 14, 6), 16, (5, 5), (0, 0)),
+            ((9, 5, 5, 16), 12, (5, 5), (0, 0)),  # the window sees all
+            ((3, 9, 4, 5), 12, (3, 4), (1, 0)),  # and all across
+            ((4, 6, 7, 5), 50, (1, 1), (0, 0)),  # one pixel
+        ],
+    )
+    def test_few_channels(self, shape, outputs, window, padding, dtype):
+        geometry = Geometry(padding=padding)
+        places = [n + 2 * p - w + 1 for n, p, w in zip(shape[1:3], padding, window, strict=True)]
+        w_shape, y_shape = (*window, shape[3], outputs), (shape[0], *places, outputs)
+        x, w, y = normal(4, dtype, shape, w_shape, y_shape)
+        bias = normal(5, dtype, (outputs,))[0]
+        exact_x, exact_w, exact_y = exactly(x, w, y)
+        eps = 8 * epsilon(dtype)
+
+        expected = np.tanh(reference.convolution(exact_x, exact_w, places, geometry) + bias)
+        size = reference.convolution(abs(exact_x), abs(exact_w), places, geometry) + abs(bias)
+        out = kernels.convolution(x, w, bias=bias, activation="tanh", padding=padding)
+        assert_within(out, expected, sum_bound(np.prod(w_shape[:3]) + 1, size, dtype) + eps)
+
+        into = np.full(shape, np.nan, dtype)
+        kernels.convolution_data_gradient(y, w, into, padding=padding)
+        expected = reference.data_gradient(exact_y, exact_w, shape, geometry)
+        size = reference.data_gradient(abs(exact_y), abs(exact_w), shape, geometry)
+        assert_within(into, expected, sum_bound(np.prod(window) * outputs, size, dtype) + eps)
+
+        into = np.full(w_shape, np.nan, dtype)
+        kernels.convolution_weights_gradient(x, y, into, padding=padding)
+        expected = reference.weights_gradient(exact_x, exact_y, w_shape, geometry)
+        size = reference.weights_gradient(abs(exact_x), abs(exact_y), w_shape, geometry)
+        assert_within(into, expected, sum_bound(np.prod(y_shape[:3]), size, dtype) + eps)
+
     @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softplus"])
     def test_bias_and_activation(self, activation):
         x, w, bias = normal(1, np.float32, (2, 9, 7, 6), (3, 2, 3, 8), (8,))
@@ -117,8 +158,9 @@ class TestPasses:
         assert_within(out, expected, sum_bound(5 * 60 * 33, size, np.float32))
 
     @pytest.mark.usefixtures("keep_threads")
-    def test_same_bits_for_any_number_of_threads(self):
-        x, w = normal(3, np.float32, (7, 40, 50, 5), (3, 3, 5, 24))
+    @pytest.mark.parametrize("outputs", [7, 24, 48])
+    def test_same_bits_for_any_number_of_threads(self, outputs):
+        x, w = normal(3, np.float32, (7, 40, 50, 5), (3, 3, 5, outputs))
         more = {"algorithm": "direct"}
         results = []
         for threads in (1, 2, 3):

@@ -55,7 +55,7 @@ def make_model(options: argparse.Namespace, kind: str) -> Any:
     """Return the estimator; ValueError for options that do not fit it or each other."""
     from ictus.models import Autoencoder
     from ictus.models._parameters import AUTOENCODER, check_parameters
-    from ictus.models.autoencoder_layers import check_combination
+    from ictus.models.autoencoders.autoencoder_layers import check_combination
 
     for name in ("dropout", "input_dropout"):
         if getattr(options, name) is not None:

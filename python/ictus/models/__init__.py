@@ -9,63 +9,67 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ictus.models.annealing import annealed_importance_sampling
-    from ictus.models.autoencoder import Autoencoder
-    from ictus.models.bernoulli_rbm import BernoulliRBM
-    from ictus.models.conditional_machine import ConditionalMachine
-    from ictus.models.conditional_rbm import ConditionalRBM
-    from ictus.models.dbn_classifier import DBNClassifier
-    from ictus.models.deep_belief import DeepBeliefMachine
-    from ictus.models.deep_belief_net import DeepBeliefNet
-    from ictus.models.divergence import DivergenceTrainer
-    from ictus.models.gaussian_rbm import GaussianRBM
-    from ictus.models.hybrid_divergence import HybridDivergenceTrainer
-    from ictus.models.mean_covariance import MeanCovarianceMachine
-    from ictus.models.mean_covariance_rbm import MeanCovarianceRBM
+    from ictus.models.autoencoders.autoencoder import Autoencoder
+    from ictus.models.boltzmann.annealing import annealed_importance_sampling
+    from ictus.models.boltzmann.bernoulli_rbm import BernoulliRBM
+    from ictus.models.boltzmann.conditional_machine import ConditionalMachine
+    from ictus.models.boltzmann.conditional_rbm import ConditionalRBM
+    from ictus.models.boltzmann.divergence import DivergenceTrainer
+    from ictus.models.boltzmann.gaussian_rbm import GaussianRBM
+    from ictus.models.boltzmann.hybrid_divergence import HybridDivergenceTrainer
+    from ictus.models.boltzmann.mean_covariance import MeanCovarianceMachine
+    from ictus.models.boltzmann.mean_covariance_rbm import MeanCovarianceRBM
+    from ictus.models.boltzmann.partition import log_likelihood, log_partition
+    from ictus.models.boltzmann.rbm import RBM
+    from ictus.models.boltzmann.softmax_rbm import SoftmaxRBM
+    from ictus.models.boltzmann.tempered_divergence import TemperedTrainer
+    from ictus.models.boltzmann.tempering import ParallelTempering
+    from ictus.models.boltzmann.windows import Windows
+    from ictus.models.deep_belief.dbn_classifier import DBNClassifier
+    from ictus.models.deep_belief.deep_belief_machine import DeepBeliefMachine
+    from ictus.models.deep_belief.deep_belief_net import DeepBeliefNet
+    from ictus.models.deep_belief.wake_sleep import UpDownTrainer
     from ictus.models.mlp import MLPClassifier, MLPRegressor
-    from ictus.models.partition import log_likelihood, log_partition
-    from ictus.models.pretraining import PretrainedLayer, pretrain, unroll
-    from ictus.models.rbm import RBM
-    from ictus.models.sequence import SequenceClassifier, SequenceLabeler, SequenceRegressor
-    from ictus.models.sequence_generator import SequenceGenerator
-    from ictus.models.softmax_rbm import SoftmaxRBM
-    from ictus.models.tempered_divergence import TemperedTrainer
-    from ictus.models.tempering import ParallelTempering
-    from ictus.models.wake_sleep import UpDownTrainer
-    from ictus.models.windows import Windows
+    from ictus.models.pretraining.pretrain import PretrainedLayer, pretrain, unroll
+    from ictus.models.recurrent.sequence import (
+        SequenceClassifier,
+        SequenceLabeler,
+        SequenceRegressor,
+    )
+    from ictus.models.recurrent.sequence_generator import SequenceGenerator
 
 # Where each name lives.
 _LAZY = {
-    "Autoencoder": "autoencoder",
-    "BernoulliRBM": "bernoulli_rbm",
-    "ConditionalMachine": "conditional_machine",
-    "ConditionalRBM": "conditional_rbm",
-    "DBNClassifier": "dbn_classifier",
-    "DeepBeliefMachine": "deep_belief",
-    "DeepBeliefNet": "deep_belief_net",
-    "DivergenceTrainer": "divergence",
-    "GaussianRBM": "gaussian_rbm",
-    "HybridDivergenceTrainer": "hybrid_divergence",
+    "Autoencoder": "autoencoders.autoencoder",
+    "BernoulliRBM": "boltzmann.bernoulli_rbm",
+    "ConditionalMachine": "boltzmann.conditional_machine",
+    "ConditionalRBM": "boltzmann.conditional_rbm",
+    "DBNClassifier": "deep_belief.dbn_classifier",
+    "DeepBeliefMachine": "deep_belief.deep_belief_machine",
+    "DeepBeliefNet": "deep_belief.deep_belief_net",
+    "DivergenceTrainer": "boltzmann.divergence",
+    "GaussianRBM": "boltzmann.gaussian_rbm",
+    "HybridDivergenceTrainer": "boltzmann.hybrid_divergence",
     "MLPClassifier": "mlp",
     "MLPRegressor": "mlp",
-    "MeanCovarianceMachine": "mean_covariance",
-    "MeanCovarianceRBM": "mean_covariance_rbm",
-    "ParallelTempering": "tempering",
-    "PretrainedLayer": "pretraining",
-    "RBM": "rbm",
-    "SequenceClassifier": "sequence",
-    "SequenceGenerator": "sequence_generator",
-    "SequenceLabeler": "sequence",
-    "SequenceRegressor": "sequence",
-    "SoftmaxRBM": "softmax_rbm",
-    "TemperedTrainer": "tempered_divergence",
-    "UpDownTrainer": "wake_sleep",
-    "Windows": "windows",
-    "annealed_importance_sampling": "annealing",
-    "log_likelihood": "partition",
-    "log_partition": "partition",
-    "pretrain": "pretraining",
-    "unroll": "pretraining",
+    "MeanCovarianceMachine": "boltzmann.mean_covariance",
+    "MeanCovarianceRBM": "boltzmann.mean_covariance_rbm",
+    "ParallelTempering": "boltzmann.tempering",
+    "PretrainedLayer": "pretraining.pretrain",
+    "RBM": "boltzmann.rbm",
+    "SequenceClassifier": "recurrent.sequence",
+    "SequenceGenerator": "recurrent.sequence_generator",
+    "SequenceLabeler": "recurrent.sequence",
+    "SequenceRegressor": "recurrent.sequence",
+    "SoftmaxRBM": "boltzmann.softmax_rbm",
+    "TemperedTrainer": "boltzmann.tempered_divergence",
+    "UpDownTrainer": "deep_belief.wake_sleep",
+    "Windows": "boltzmann.windows",
+    "annealed_importance_sampling": "boltzmann.annealing",
+    "log_likelihood": "boltzmann.partition",
+    "log_partition": "boltzmann.partition",
+    "pretrain": "pretraining.pretrain",
+    "unroll": "pretraining.pretrain",
 }
 
 __all__ = [

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ictus.models._parameters import DENSE, Check, check_parameters, is_integer
 from ictus.models.estimator_state import estimator_state, restored_estimator
-from ictus.models.pretraining import PretrainedLayer, pretrain
+from ictus.models.pretraining.pretrain import PretrainedLayer, pretrain
 from ictus.nn import Dense, Dropout, Layer, Network
 from ictus.optim import Optimizer, make_optimizer
 from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer

@@ -11,7 +11,7 @@ import numpy as np
 
 from ictus.kernels.gemm import ACTIVATIONS
 from ictus.kernels.noise import CORRUPTIONS
-from ictus.models.layer_training import METHODS
+from ictus.models.pretraining.layer_training import METHODS
 from ictus.nn.initialization import INITIALIZATIONS
 
 Check = tuple[Callable[[Any], bool], str]

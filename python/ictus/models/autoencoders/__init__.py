@@ -1,0 +1,1 @@
+"""Autoencoders: layers, the estimator, reconstruction and completion."""

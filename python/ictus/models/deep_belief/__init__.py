@@ -1,0 +1,1 @@
+"""Deep belief nets: greedy training, wake-sleep, chains through all layers, estimators."""

@@ -1,0 +1,260 @@
+"""Greedy layer-wise pre-training of dense networks: one layer after the other, from the data up.
+
+Hinton, Osindero & Teh 2006 and Hinton & Salakhutdinov 2006 (Boltzmann machines), Bengio, Lamblin,
+Popovici & Larochelle 2007 (autoencoders, and supervised), Vincent et al. 2010 (denoising ones).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ictus.models.pretraining.layer_training import (
+    METHODS,
+    TRAIN_LAYER,
+    LayerData,
+    LayerSettings,
+    TrainedLayer,
+)
+from ictus.nn import Activation, Dense, Network, TiedDense, part_outputs
+from ictus.train import History
+
+Array = NDArray[Any]
+
+
+@dataclass
+class PretrainedLayer:
+    """What pre-training found for one layer.
+
+    Attributes
+    ----------
+    layer : int
+        Number of the Dense layer in ``network.layers``.
+    history : History
+        Of its training.
+    decoder_weights : array, shape (units, inputs), or None
+        What reconstructs the layer's inputs from its outputs; None after supervised training.
+    decoder_bias : array, shape (inputs,), or None
+    """
+
+    layer: int
+    history: History
+    decoder_weights: Array | None
+    decoder_bias: Array | None
+
+
+def hidden_layers(network: Network) -> list[tuple[int, int, str]]:
+    """Return the hidden Dense layers: number, number of the last layer of that stage, activation.
+
+    What follows a Dense layer up to the next one belongs to its stage: in a code layer with noise
+    before the activation, the activation is a layer of its own.
+    """
+    dense = [i for i, each in enumerate(network.layers) if isinstance(each, Dense | TiedDense)]
+    found = []
+    for number, following in itertools.pairwise(dense):
+        layer = network.layers[number]
+        if not isinstance(layer, Dense):
+            break
+        names = [layer.activation] + [
+            each.activation
+            for each in network.layers[number + 1 : following]
+            if isinstance(each, Activation)
+        ]
+        named = [name for name in names if name != "identity"]
+        found.append((number, following - 1, named[0] if named else "identity"))
+    return found
+
+
+def pretrain(
+    network: Network,
+    x: Any,
+    y: Any = None,
+    method: str = "rbm",
+    *,
+    layers: int | None = None,
+    epochs: int | Sequence[int] = 10,
+    learning_rate: float | Sequence[float | None] | None = None,
+    l2: float | Sequence[float] = 0.0,
+    corruption: str | Sequence[str | None] | None = None,
+    corruption_level: float | Sequence[float] = 0.3,
+    tied: bool = False,
+    batch_size: int = 100,
+    seed: int | None = None,
+    checkpoint: Any = None,
+    data_digest: str = "",
+    progress: bool | None = False,
+) -> list[PretrainedLayer]:
+    """Set the weights of a network's hidden layers one by one, from the data up.
+
+    Each layer learns from the outputs of the layers below it, which stay as they are; dropout and
+    noise of the network are not active meanwhile. Dropped units need no scaling afterwards: what
+    is kept is scaled in training.
+
+    Parameters
+    ----------
+    network : Network
+        Dense layers, with dropout, noise and activations between them. The output layer is left as
+        it is.
+    x : array, shape (n, input_size)
+    y : array, optional
+        Targets as the network's loss takes them, for ``method="supervised"``.
+    method : {"rbm", "autoencoder", "supervised"}
+        rbm: restricted Boltzmann machines by contrastive divergence. Hidden units: Bernoulli for
+        sigmoid, rectified for relu and softplus, Gaussian for identity (a linear code). Visible
+        units: Bernoulli where the data is in [0, 1], else Gaussian on standardised data (the
+        standardisation is then folded into the weights).
+        autoencoder: autoencoders of one hidden layer, denoising ones with ``corruption``.
+        supervised: the layer with a temporary output layer above it, on the network's own loss.
+    layers : int, optional
+        How many hidden layers, from the lowest; all if not given.
+    epochs, learning_rate, l2, corruption, corruption_level
+        For all layers, or a sequence with one value for each. The learning rate, where not given,
+        is 0.1 for Bernoulli machines, 0.01 with Gaussian visible or rectified hidden units, 0.001
+        with Gaussian hidden units (Hinton & Salakhutdinov 2006), and 0.001 (Adam) for the other
+        methods.
+    tied : bool
+        Whether encoder and decoder of the layer share weights: data is then not standardised, and
+        an autoencoder's decoder has the transposed weights.
+    batch_size : int
+    seed : int, optional
+        Of the order of examples and of draws; the network's if not given.
+    checkpoint : path, optional
+        Files of this name with the number of the layer appended are written after each epoch and
+        gone on from.
+    data_digest : str
+        Names the data, where a checkpoint of other data is to be refused.
+    progress : bool or None
+
+    Returns
+    -------
+    list of PretrainedLayer
+        Fewer than layers after an interruption: the last one's history then says so.
+
+    Raises
+    ------
+    ValueError
+        An unknown method, an activation that the method has no units for, settings that do not
+        match the layers, missing targets.
+
+    Examples
+    --------
+    >>> network = Network(784, [Dense(500, "sigmoid"), Dense(250, "sigmoid"), Dense(10)])
+    >>> pretrained = pretrain(network, images, epochs=20)
+    """
+    if method not in TRAIN_LAYER:
+        raise ValueError(f"pretrain: method must be one of {', '.join(METHODS)}, got {method!r}")
+    stages = hidden_layers(network)
+    count = len(stages) if layers is None else layers
+    if not 0 <= count <= len(stages):
+        raise ValueError(f"pretrain: layers must be at most {len(stages)}, got {layers!r}")
+    given = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "l2": l2,
+        "corruption": corruption,
+        "corruption_level": corruption_level,
+    }
+    seed = network.seed if seed is None else seed
+    settings = [
+        LayerSettings(
+            **{name: _one(name, value, k, count) for name, value in given.items()},
+            tied=tied,
+            batch_size=batch_size,
+            seed=seed + k,
+        )
+        for k in range(count)
+    ]
+    for (_, _, activation), one in zip(stages, settings, strict=False):
+        one.check(method, activation)
+    x = network.check_input(x)
+    if method == "supervised":
+        if y is None:
+            raise ValueError("pretrain: y must be given for supervised pre-training")
+        y = network.loss_function.check_targets(y, len(x), network.output_size, network.dtype)
+    found: list[PretrainedLayer] = []
+    for (number, last, activation), one in zip(stages, settings, strict=False):
+        data = LayerData(
+            x,
+            y,
+            None if checkpoint is None else checkpoint_of_layer(checkpoint, len(found)),
+            _past(data_digest, method, settings[: len(found)]),
+        )
+        trained = TRAIN_LAYER[method](network, number, activation, data, one, progress)
+        found.append(_take(network, number, trained))
+        if trained.history.interrupted:
+            break
+        if len(found) < count:
+            first = 0 if len(found) == 1 else stages[len(found) - 2][1] + 1
+            x = part_outputs(network, x, first, last)
+    return found
+
+
+def _past(data_digest: str, method: str, below: Sequence[LayerSettings]) -> str:
+    """What a layer's checkpoint must have in common: the data, and how the layers below learned."""
+    past = json.dumps([data_digest, method, *(vars(one) for one in below)])
+    return hashlib.sha256(past.encode()).hexdigest()
+
+
+def _take(network: Network, number: int, trained: TrainedLayer) -> PretrainedLayer:
+    weights, bias = network.views(network.parameters)[number]
+    weights[...], bias[...] = trained.weights, trained.bias
+    return PretrainedLayer(number, trained.history, trained.decoder_weights, trained.decoder_bias)
+
+
+def _one(name: str, value: Any, number: int, count: int) -> Any:
+    """A layer's value of a setting."""
+    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+        return value
+    if len(value) != count:
+        raise ValueError(
+            f"pretrain: {name} must be one value or {count}, one for each layer, got {len(value)}"
+        )
+    return value[number]
+
+
+def checkpoint_of_layer(checkpoint: Any, number: int) -> Path:
+    """Return where pre-training of the layer of that number, from 0, keeps its state."""
+    path = Path(checkpoint)
+    return path.with_name(f"{path.name}.layer-{number + 1}")
+
+
+def unroll(network: Network, pretrained: Sequence[PretrainedLayer]) -> None:
+    """Set the decoder of an autoencoder from its pre-trained encoder.
+
+    The layers after the encoder get the weights and biases that reconstruct, in reverse order
+    (Hinton & Salakhutdinov 2006, figure 1); of a :class:`ictus.nn.TiedDense` the biases alone.
+
+    Raises
+    ------
+    ValueError
+        Layers without a decoder (supervised pre-training), or whose sizes do not fit the network.
+    """
+    views = network.views(network.parameters)
+    numbers = [i for i, each in enumerate(network.layers) if isinstance(each, Dense | TiedDense)]
+    decoder = numbers[len(pretrained) :]
+    if len(decoder) != len(pretrained):
+        raise ValueError(
+            f"unroll: network must have {len(pretrained)} decoder layers, got {len(decoder)}"
+        )
+    for number, one in zip(decoder, reversed(pretrained), strict=True):
+        if one.decoder_weights is None or one.decoder_bias is None:
+            raise ValueError("unroll: supervised pre-training gives no decoder")
+        layer = network.layers[number]
+        if (layer.input_size, layer.output_size) != one.decoder_weights.shape:
+            raise ValueError(
+                f"unroll: layer {number} must map {one.decoder_weights.shape[0]} to "
+                f"{one.decoder_weights.shape[1]}, got {layer.input_size} to {layer.output_size}"
+            )
+        if isinstance(layer, TiedDense):
+            views[number][0][...] = one.decoder_bias
+        else:
+            views[number][0][...] = one.decoder_weights
+            views[number][1][...] = one.decoder_bias

@@ -1,0 +1,1 @@
+"""Estimators of sequences over recurrent networks."""
