@@ -1,8 +1,8 @@
 """Pooling of images and sequences, channels last, and its derivatives.
 
-``y[n, i, j, c]`` is the largest, or the mean, of the pixels ``x[n, i * s + a * d - p, .., c]`` that a
-window sees (LeCun et al. 1998; Ranzato et al. 2007). Pixels outside the image do not count: they are
-no candidates for the maximum, and the mean is over those inside.
+``y[n, i, j, c]`` is the largest, or the mean, of the pixels ``x[n, i * s + a * d - p, .., c]`` that
+a window sees (LeCun et al. 1998; Ranzato et al. 2007). Pixels outside the image do not count: they
+are no candidates for the maximum, and the mean is over those inside.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def _places(
     return (len(x), *places, x.shape[3]), (*size, *steps, *wide, *before)
 
 
-def _made(function: str, name: str, array: Array | None, shape: tuple[int, ...], dtype) -> Array:
+def _made(
+    function: str, name: str, array: Array | None, shape: tuple[int, ...], dtype: np.dtype
+) -> Array:
     if array is None:
         return np.empty(shape, dtype)
     if not isinstance(array, np.ndarray) or array.shape != shape:
