@@ -9,16 +9,19 @@
 namespace ictus::bindings {
 namespace {
 
-// What the arrays do not tell of a convolution: down and across.
+// What the arrays do not tell of a convolution: down and across, groups, and, where it is given,
+// the algorithm.
 struct Geometry {
   std::int64_t stride[2], dilation[2], padding[2], groups;
   ConvolutionAlgorithm algorithm;
 };
 
 Geometry checked_geometry(const Check& check, const py::tuple& given) {
-  if (given.size() != 8) check.value_error("geometry", "must hold 8 integers");
-  std::int64_t v[8];
-  for (std::size_t i = 0; i < 8; ++i) v[i] = given[i].cast<std::int64_t>();
+  if (given.size() != 7 && given.size() != 8) {
+    check.value_error("geometry", "must hold 7 or 8 integers");
+  }
+  std::int64_t v[8] = {};
+  for (std::size_t i = 0; i < given.size(); ++i) v[i] = given[i].cast<std::int64_t>();
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   for (int i = 0; i < 2; ++i) {
     check.require(v[i] >= 1 && v[i] < kMost, "stride", "at least 1", static_cast<double>(v[i]));

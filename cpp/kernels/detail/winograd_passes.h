@@ -22,9 +22,8 @@ bool winograd_fits(const ConvolutionShape& s) noexcept {
   constexpr std::int64_t kMost = 8192 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t size = s.down.elements;
   return (size == 3 || size == 5) && s.across.elements == size && s.down.stride == 1 &&
-         s.across.stride == 1 && s.down.dilation == 1 && s.across.dilation == 1 &&
-         s.channels > 0 && s.outputs > 0 && s.channels / s.groups <= kMost &&
-         s.outputs / s.groups <= kMost;
+         s.across.stride == 1 && s.down.dilation == 1 && s.across.dilation == 1 && s.channels > 0 &&
+         s.outputs > 0 && s.channels / s.groups <= kMost && s.outputs / s.groups <= kMost;
 }
 
 // An estimate, in multiply-adds of vectors. A transform of a vector of tiles takes as long as
