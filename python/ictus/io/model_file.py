@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.nn import Network
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
@@ -127,10 +126,7 @@ def save(path: str | os.PathLike[str], model: Any, card: Mapping[str, Any] | Non
 def _describe(model: Any) -> tuple[str, dict[str, Any], dict[str, Array]]:
     kind = type(model).__name__
     if kind in BARE_MODELS and type(model) is _class(kind):
-        tensors = {"parameters": model.parameters}
-        if isinstance(model, Network) and model.state.size:
-            tensors["state"] = model.state
-        return kind, model.config(), tensors
+        return kind, model.config(), {"parameters": model.parameters}
     if kind in ESTIMATORS and type(model) is _class(kind):
         config, tensors = model.__ictus_getstate__()
         return kind, config, tensors
@@ -151,7 +147,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         config, kind = description["config"], description["kind"]
         if kind in BARE_MODELS:
-            return _class(kind).from_config(config, **tensors)
+            return _class(kind).from_config(config, tensors["parameters"])
         return _class(kind).__ictus_setstate__(config, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise ModelFileError(f"{os.fspath(path)}: damaged model description: {error!r}") from error

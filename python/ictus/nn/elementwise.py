@@ -26,7 +26,6 @@ class Activation(Layer):
     """
 
     kind = "activation"
-    elementwise = True
 
     def __init__(
         self, activation: str, *, sparsity_target: float = 0.05, sparsity_cost: float = 0.0

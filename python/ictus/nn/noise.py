@@ -33,7 +33,6 @@ class Noise(Layer):
     """
 
     kind = "noise"
-    elementwise = True
 
     def __init__(
         self,

@@ -9,8 +9,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels.activation import activation_number
-from ictus.nn.activated import sum_bias_gradient
-from ictus.nn.dense import Dense
+from ictus.nn.dense import Dense, sum_bias_gradient
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
 
