@@ -10,6 +10,7 @@ void register_sequences(pybind11::module_& module);
 void register_gemm(pybind11::module_& module);
 void register_activation(pybind11::module_& module);
 void register_convolution(pybind11::module_& module);
+void register_pooling(pybind11::module_& module);
 void register_random(pybind11::module_& module);
 void register_gru(pybind11::module_& module);
 void register_loss(pybind11::module_& module);

@@ -12,6 +12,7 @@
 #include "ictus/mean_covariance.h"
 #include "ictus/noise.h"
 #include "ictus/optimizer.h"
+#include "ictus/pooling.h"
 #include "ictus/random.h"
 #include "ictus/rbm.h"
 #include "ictus/recurrent.h"
@@ -28,6 +29,7 @@
   X(mean_covariance, MeanCovarianceKernels) \
   X(noise, NoiseKernels)                    \
   X(optimizer, OptimizerKernels)            \
+  X(pooling, PoolingKernels)                \
   X(random, RandomKernels)                  \
   X(rbm, RbmKernels)                        \
   X(recurrent, RecurrentLayerKernels)       \

@@ -133,6 +133,33 @@ def convolution_weights_gradient(
     /,
 ) -> None: ...
 
+# pooling
+def max_pooling(
+    x: NDArray[Any],
+    out: NDArray[Any],
+    argmax: NDArray[Any] | None,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+def max_pooling_backward(
+    y_gradient: NDArray[Any],
+    argmax: NDArray[Any],
+    out: NDArray[Any],
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+def max_pooling_tangent(
+    x_dot: NDArray[Any],
+    argmax: NDArray[Any],
+    out: NDArray[Any],
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+def average_pooling(x: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...], /) -> None: ...
+def average_pooling_backward(
+    y_gradient: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...], /
+) -> None: ...
+
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
 def row_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

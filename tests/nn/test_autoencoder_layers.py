@@ -275,7 +275,7 @@ def network_with(*layers, size=5):
             network_with(Dense(3, "tanh"), Dense(2, "tanh"), TiedDense(0)),
             "input must have 3 features, the units of layer 0, got 2",
         ),
-        (network_with(Dense(3), TiedDense(0, "tanh")), "last Dense layer must be linear"),
+        (network_with(Dense(3), TiedDense(0, "tanh")), "last TiedDense layer must be linear"),
         (lambda: Dense(3, contraction=-1), "Dense: contraction must not be negative, got -1"),
         (lambda: Dense(3, sparsity_cost=-1), "Dense: sparsity_cost must not be negative, got -1"),
         (lambda: Dense(3, sparsity_target=1), r"sparsity_target must be in \(0, 1\), got 1"),

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.nn import Network
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
@@ -126,7 +127,10 @@ def save(path: str | os.PathLike[str], model: Any, card: Mapping[str, Any] | Non
 def _describe(model: Any) -> tuple[str, dict[str, Any], dict[str, Array]]:
     kind = type(model).__name__
     if kind in BARE_MODELS and type(model) is _class(kind):
-        return kind, model.config(), {"parameters": model.parameters}
+        tensors = {"parameters": model.parameters}
+        if isinstance(model, Network) and model.state.size:
+            tensors["state"] = model.state
+        return kind, model.config(), tensors
     if kind in ESTIMATORS and type(model) is _class(kind):
         config, tensors = model.__ictus_getstate__()
         return kind, config, tensors
@@ -147,7 +151,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         config, kind = description["config"], description["kind"]
         if kind in BARE_MODELS:
-            return _class(kind).from_config(config, tensors["parameters"])
+            return _class(kind).from_config(config, **tensors)
         return _class(kind).__ictus_setstate__(config, tensors)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise ModelFileError(f"{os.fspath(path)}: damaged model description: {error!r}") from error

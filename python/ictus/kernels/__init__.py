@@ -28,6 +28,13 @@ from ictus.kernels.loss import (
 from ictus.kernels.lstm import lstm
 from ictus.kernels.noise import corrupt
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
+from ictus.kernels.pooling import (
+    average_pooling,
+    average_pooling_backward,
+    max_pooling,
+    max_pooling_backward,
+    max_pooling_tangent,
+)
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
     ContrastiveDivergence,
@@ -60,6 +67,8 @@ __all__ = [
     "adam_update",
     "add_contraction",
     "anneal",
+    "average_pooling",
+    "average_pooling_backward",
     "bernoulli",
     "binary_cross_entropy",
     "column_sums",
@@ -79,6 +88,9 @@ __all__ = [
     "log_sum_exp",
     "lstm",
     "max_norm",
+    "max_pooling",
+    "max_pooling_backward",
+    "max_pooling_tangent",
     "normal",
     "output_curvature",
     "parallel_tempering",

@@ -1,5 +1,6 @@
 """Layers, losses, initialisation, and the network that chains them over one flat vector."""
 
+from ictus.nn.convolution import Conv1D, Conv2D
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
 from ictus.nn.elementwise import Activation
@@ -11,6 +12,7 @@ from ictus.nn.lstm import LSTM
 from ictus.nn.network import Network
 from ictus.nn.noise import Noise
 from ictus.nn.passes import part_outputs
+from ictus.nn.pooling import AveragePool, Flatten, MaxPool
 from ictus.nn.recurrent import GRU, Bidirectional, Recurrent
 from ictus.nn.sequence_network import SequenceNetwork
 from ictus.nn.sequences import SequenceBatch
@@ -23,14 +25,19 @@ __all__ = [
     "LOSSES",
     "LSTM",
     "Activation",
+    "AveragePool",
     "Bidirectional",
     "Cache",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Draws",
     "Dropout",
     "Embedding",
+    "Flatten",
     "Layer",
     "Loss",
+    "MaxPool",
     "Network",
     "Noise",
     "Recurrent",

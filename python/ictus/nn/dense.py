@@ -7,23 +7,13 @@ from typing import Any
 import numpy as np
 
 from ictus import _core
-from ictus.kernels.activation import activation_number
-from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
-from ictus.nn.layer import Array, Cache, Draws, Layer, Views
+from ictus.nn.activated import ActivatedLayer, sum_bias_gradient
+from ictus.nn.initialization import initialize_weights
+from ictus.nn.layer import Array, Cache, Draws, Views
 from ictus.nn.penalties import Contraction, Sparsity
 
 
-def sum_bias_gradient(grad: Array, into: Array, accumulate: bool) -> None:
-    """Write the sum of the rows of `grad` to `into`, or add it."""
-    if accumulate:
-        sums = np.empty_like(into)
-        _core.column_sums(grad, sums)
-        into += sums
-    else:
-        _core.column_sums(grad, into)
-
-
-class Dense(Layer):
+class Dense(ActivatedLayer):
     """A fully connected layer with a fused activation and dropout.
 
     Parameters
@@ -73,22 +63,8 @@ class Dense(Layer):
     ) -> None:
         if int(units) != units or units < 1:
             raise ValueError(f"Dense: units must be a positive integer, got {units!r}")
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"Dense: dropout must be in [0, 1), got {dropout!r}")
-        if initialization != "auto" and initialization not in INITIALIZATIONS:
-            known = ", ".join(["auto", *INITIALIZATIONS])
-            raise ValueError(
-                f"Dense: initialization must be one of {known}, got {initialization!r}"
-            )
-        self.activation = activation
-        self._activation = activation_number("Dense", activation)
+        super().__init__(activation, dropout, initialization, scale, bias)
         self.output_size = self.units = int(units)
-        self.dropout = float(dropout)
-        self.initialization = initialization
-        self.scale = float(scale)
-        self.bias = float(bias)
-        # Nothing to multiply the gradient by.
-        self._linear = activation == "identity"
         self.contraction = Contraction.of("Dense", contraction)
         self.sparsity = Sparsity.of("Dense", activation, sparsity_target, sparsity_cost)
         self.penalized = self.contraction is not None or self.sparsity is not None
@@ -107,11 +83,10 @@ class Dense(Layer):
         return (self.input_size, self.units), (self.units,)
 
     def initialize(self, views: Views, generator: np.random.Generator) -> None:
-        rule = self.initialization
-        if rule == "auto":
-            rule = "he" if self.activation in ("relu", "softplus") else "glorot"
         weights, biases = views
-        weights[...] = initialize_weights(rule, generator, self.input_size, self.units, self.scale)
+        weights[...] = initialize_weights(
+            self.initialization_rule, generator, self.input_size, self.units, self.scale
+        )
         biases[...] = self.bias
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
@@ -147,23 +122,6 @@ class Dense(Layer):
         if self.sparsity is not None:
             value += self.sparsity.value(cache, scale)
         return value
-
-    def _times_derivative(self, grad: Array, cache: Cache) -> None:
-        """Multiply by the derivative of activation and dropout, in place."""
-        draws = cache.draws
-        if draws is not None:
-            _core.activation_backward(
-                grad,
-                cache.y,
-                grad,
-                self._activation,
-                self.dropout,
-                draws.seed,
-                draws.stream,
-                draws.first_row,
-            )
-        elif not self._linear:
-            _core.activation_backward(grad, cache.y, grad, self._activation, 0.0, 0, 0, 0)
 
     def backward(
         self,

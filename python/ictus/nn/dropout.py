@@ -21,6 +21,7 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    elementwise = True
 
     def __init__(self, rate: float) -> None:
         if not isinstance(rate, Real) or not 0.0 <= rate < 1.0:

@@ -26,6 +26,7 @@ class Activation(Layer):
     """
 
     kind = "activation"
+    elementwise = True
 
     def __init__(
         self, activation: str, *, sparsity_target: float = 0.05, sparsity_cost: float = 0.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ictus.nn.activated import ActivatedLayer
+from ictus.nn.convolution import Conv1D, Conv2D
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
 from ictus.nn.elementwise import Activation
@@ -13,12 +15,29 @@ from ictus.nn.layer import Array, Layer
 from ictus.nn.lstm import LSTM
 from ictus.nn.noise import Noise
 from ictus.nn.parameters import connect, parameter_count
+from ictus.nn.pooling import AveragePool, Flatten, MaxPool
 from ictus.nn.recurrent import GRU, Recurrent
+from ictus.nn.shapes import as_shape
 from ictus.nn.tied import TiedDense
 
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
-    for layer in (Activation, Dense, Dropout, Embedding, Noise, Recurrent, LSTM, GRU, TiedDense)
+    for layer in (
+        Activation,
+        AveragePool,
+        Conv1D,
+        Conv2D,
+        Dense,
+        Dropout,
+        Embedding,
+        Flatten,
+        GRU,
+        LSTM,
+        MaxPool,
+        Noise,
+        Recurrent,
+        TiedDense,
+    )
 }
 
 
@@ -41,10 +60,11 @@ def check_output_layer(layers: Sequence[Layer]) -> None:
     """Raise ValueError where the last layer with parameters is no logits."""
     last = next((layer for layer in reversed(layers) if layer.parameter_shapes), None)
     dropout = getattr(last, "dropout", 0.0)
-    if isinstance(last, Dense | TiedDense) and (last.activation != "identity" or dropout):
+    if isinstance(last, ActivatedLayer | TiedDense) and (last.activation != "identity" or dropout):
         raise ValueError(
-            "Network: the last Dense layer must be linear and without dropout (the loss has "
-            f"the output function), got activation {last.activation!r}, dropout {dropout}"
+            f"Network: the last {type(last).__name__} layer must be linear and without dropout "
+            f"(the loss has the output function), got activation {last.activation!r}, dropout "
+            f"{dropout}"
         )
 
 
@@ -61,7 +81,7 @@ def network_arguments(config: dict[str, Any], parameters: Array | None) -> dict[
     """
     config = dict(config)
     layers = layers_from_config(config.pop("layers"))
-    connect(layers, config["input_size"])
+    connect(layers, as_shape(config["input_size"]))
     count = parameter_count(layers)
     if parameters is not None and parameters.shape != (count,):
         raise ValueError(f"parameters must have shape ({count},), got {parameters.shape}")

@@ -7,6 +7,7 @@ named by a :class:`Draws`. So the same layer serves any number of batches, vecto
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Views = Sequence[Array]
+#: Of an example: (features,), (time, channels) or (height, width, channels); None: any length.
+Shape = tuple[int | None, ...]
+Sizes = tuple[int, ...]  #: the same of one batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,14 @@ class Cache:
         Factor of the layer's penalties in the loss of the last forward pass; 0: not in it.
     penalty : object
         What :meth:`Layer.penalty` keeps for the backward pass.
+    input_shape, output_shape : tuple of int
+        Of an example.
+    kept : object
+        What else a layer keeps from pass to pass.
     """
 
-    __slots__ = ("draws", "input_gradient", "penalty", "penalty_scale", "tangent", "x", "y")
+    __slots__ = ("draws", "input_gradient", "input_shape", "kept", "output_shape", "penalty",
+                 "penalty_scale", "tangent", "x", "y")  # fmt: skip
 
     def __init__(self, rows: int, input_size: int, output_size: int, dtype: np.dtype[Any]) -> None:
         self.x: Array | None = None
@@ -63,6 +72,9 @@ class Cache:
         self.draws: Draws | None = None
         self.penalty_scale = 0.0
         self.penalty: Any = None
+        self.input_shape: Sizes = (input_size,)
+        self.output_shape: Sizes = (output_size,)
+        self.kept: Any = None
 
 
 class Layer(ABC):
@@ -75,6 +87,8 @@ class Layer(ABC):
     penalized: bool = False
     #: Number of the layer below whose first parameter this one uses too, transposed.
     tied_to: int | None = None
+    #: Whether each number of the output comes from the one at its place: examples of any shape.
+    elementwise: ClassVar[bool] = False
 
     def look_below(self, layers: Sequence[Layer]) -> None:
         """Take what this layer needs of the chain below it; called before :meth:`connect`."""
@@ -83,9 +97,36 @@ class Layer(ABC):
     def connect(self, input_size: int) -> int:
         """Take the input's size, and return the output's."""
 
+    def connect_shape(self, shape: Shape) -> Shape:
+        """Take the shape of an example at the input, and return that at the output.
+
+        Raises
+        ------
+        ValueError
+            Examples of a shape that the layer does not take.
+        """
+        if self.elementwise:
+            self.connect(math.prod(n or 0 for n in shape))
+            return shape
+        if len(shape) != 1 or shape[0] is None:
+            raise ValueError(
+                f"{type(self).__name__} takes vectors, got examples of shape {shape}: put a "
+                "Flatten layer before it"
+            )
+        return (self.connect(shape[0]),)
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        """Return the shape of the output for an example of this shape."""
+        return shape if self.elementwise else (self.output_size,)
+
     @property
     def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of the parameters, in the order of their views. Matrices come first: weights."""
+        return ()
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of what the layer keeps from batch to batch; its views follow the parameters'."""
         return ()
 
     def initialize(self, views: Views, generator: np.random.Generator) -> None:

@@ -33,6 +33,7 @@ class Noise(Layer):
     """
 
     kind = "noise"
+    elementwise = True
 
     def __init__(
         self,

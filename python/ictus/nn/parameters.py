@@ -10,16 +10,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ictus.nn.layer import Array, Layer
+from ictus.nn.layer import Array, Layer, Shape
 
 
-def connect(layers: Sequence[Layer], input_size: int) -> int:
-    """Tell each layer the size of its input, and what lies below it; return the output's size."""
-    size = input_size
+def connect(layers: Sequence[Layer], shape: Shape) -> Shape:
+    """Tell each layer the shape of its input, and what lies below it; return the output's."""
     for number, layer in enumerate(layers):
         layer.look_below(layers[:number])
-        size = layer.connect(size)
-    return size
+        shape = layer.connect_shape(shape)
+    return shape
 
 
 def _places(layers: Sequence[Layer]) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
@@ -49,9 +48,9 @@ def parameter_views(layers: Sequence[Layer], flat: Array) -> list[list[Array]]:
 
 
 def weight_views(layers: Sequence[Layer], views: Sequence[Sequence[Array]]) -> list[Array]:
-    """Return the weight matrices among views of the parameters, each once."""
+    """Return the weights among views of the parameters, each once, as matrices (inputs, units)."""
     return [
-        view
+        view.reshape(-1, view.shape[-1])
         for layer, own in zip(layers, views, strict=True)
         for view in own[: len(layer.parameter_shapes)]
         if view.ndim > 1
@@ -75,3 +74,21 @@ def weight_segments(layers: Sequence[Layer]) -> Array:
     """Return begin and end of each weight matrix, not of biases, int64, shape (n, 2)."""
     segments = [(begin, end) for _, shape, begin, end in _places(layers) if len(shape) > 1]
     return np.array(segments, np.int64).reshape(-1, 2)
+
+
+def state_count(layers: Sequence[Layer]) -> int:
+    """Return how many numbers the connected layers keep from batch to batch."""
+    return sum(math.prod(shape) for layer in layers for shape in layer.state_shapes)
+
+
+def state_views(layers: Sequence[Layer], flat: Array) -> list[list[Array]]:
+    """Return, for each layer, views of a flat vector in the shapes of its state."""
+    views: list[list[Array]] = []
+    begin = 0
+    for layer in layers:
+        views.append([])
+        for shape in layer.state_shapes:
+            end = begin + math.prod(shape)
+            views[-1].append(flat[begin:end].reshape(shape))
+            begin = end
+    return views

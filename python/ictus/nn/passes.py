@@ -23,7 +23,8 @@ def part_outputs(
     x : array, shape (rows, input size of that layer)
         Of the network's dtype, contiguous rows.
     first, last : int
-        Counted from 0 in ``network.layers``; `last` is not below `first`.
+        Counted from 0 in ``network.layers``; `last` is not below `first`. They take and give
+        vectors.
     batch_size : int
         Rows in work at once: bounds the memory.
 
@@ -39,7 +40,7 @@ def part_outputs(
     part = slice(first, last + 1)
     for begin in range(0, len(x), batch_size):
         h = x[begin : begin + batch_size]
-        caches = network._caches_for(len(h))
+        caches = network._passes.of(len(h), (network.input_size,))
         for layer, views, cache in zip(
             network.layers[part], network._views[part], caches[part], strict=True
         ):

@@ -145,14 +145,14 @@ class SequenceNetwork(Network):
             batch.frames, self._batch_caches(batch, True, states), training, 0
         ).copy()
 
-    def predict(self, x: Any, *, batch_size: int = 0) -> Any:
+    def predict(self, x: Any, *, batch_size: int | None = None) -> Any:
         """Return outputs: a list with an array a sequence (or an array with a row a sequence).
 
         Parameters
         ----------
         x : list of sequences
-        batch_size : int
-            Sequences in work at once; 0: by the number of frames.
+        batch_size : int, optional
+            Sequences in work at once; by the number of frames if not given.
         """
         sequences = self.check_sequences(x)
         parts: list[Array] = []
@@ -174,7 +174,7 @@ class SequenceNetwork(Network):
             first = last
         return np.concatenate(parts) if self.last_output else parts
 
-    def loss(self, x: Any, y: Any, weights: Any = None, *, batch_size: int = 0) -> float:
+    def loss(self, x: Any, y: Any, weights: Any = None, *, batch_size: int | None = None) -> float:
         """Return the mean loss over all steps (or sequences), weighted if weights are given."""
         sequences = self.check_sequences(x)
         targets = self.check_targets(y, [len(one) for one in sequences])

@@ -9,7 +9,8 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels.activation import activation_number
-from ictus.nn.dense import Dense, sum_bias_gradient
+from ictus.nn.activated import sum_bias_gradient
+from ictus.nn.dense import Dense
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
 

@@ -115,6 +115,10 @@ class TrainingLoop:
         """Return the number that early stopping goes by, lower is better."""
         raise NotImplementedError
 
+    def _kept(self) -> Array:
+        """Return the vector that the best epoch gives back."""
+        return self._model.parameters
+
     def _training_state(self) -> list[Array]:
         """Return what divergence puts back."""
         return [self._model.parameters]
@@ -162,7 +166,7 @@ class TrainingLoop:
         if self.early_stopping is not None and self.early_stopping.restore:
             best = self.early_stopping.best_parameters
             if best is not None and not self.history.interrupted:
-                self._model.parameters[...] = best
+                self._kept()[...] = best
         return self.history
 
     def _run_epoch(self, batches: BatchOrder, bar: Any, guard: InterruptGuard) -> None:
@@ -208,7 +212,7 @@ class TrainingLoop:
         self.epoch, self.batch = self.epoch + 1, 0
         measured |= self._measure(self._loss_sum / batches.size, held_out)
         if self.early_stopping is not None and self.early_stopping.observe(
-            self._stopping_criterion(measured), self.epoch, self._model.parameters
+            self._stopping_criterion(measured), self.epoch, self._kept()
         ):
             stop = "early stopping"
         self.history.append(**measured)

@@ -112,7 +112,7 @@ class Trainer(TrainingLoop):
 
         Parameters
         ----------
-        x : array, shape (n, input_size)
+        x : array, shape (n, *input_shape)
             Memory maps are read a minibatch at a time.
         y : array
             Labels (n,), or targets (n,) or (n, output_size), as the loss needs them.
@@ -175,13 +175,17 @@ class Trainer(TrainingLoop):
             return -measured["validation_score"]
         return measured["validation_loss"]
 
+    def _kept(self) -> Array:
+        return self.network.numbers
+
     def _training_state(self) -> list[Array]:
         # A velocity that is not finite would spoil the next attempt, too.
-        return [self.network.parameters, *self.optimizer.state.values()]
+        return [self.network.numbers, *self.optimizer.state.values()]
 
     def _tensors(self) -> dict[str, Array]:
         state = self.optimizer.state.items()
-        return super()._tensors() | {f"optimizer.{name}": vector for name, vector in state}
+        tensors = super()._tensors() | {f"optimizer.{name}": vector for name, vector in state}
+        return tensors | ({"state": self.network.state} if self.network.state.size else {})
 
     def _state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
@@ -192,6 +196,8 @@ class Trainer(TrainingLoop):
                 "the checkpoint belongs to another training: its optimizer differs"
             )
         super()._load(tensors, state)
+        if self.network.state.size:
+            self.network.state[...] = tensors["state"]
         for name in self.optimizer.vectors:
             if f"optimizer.{name}" in tensors:
                 self.optimizer.state[name] = tensors[f"optimizer.{name}"]
@@ -203,23 +209,17 @@ class Trainer(TrainingLoop):
     # --- data ----------------------------------------------------------------------------------
 
     def _checked(self, x: Any, y: Any, what: str = "") -> tuple[Array, Array]:
-        x = np.asanyarray(x)
-        if x.ndim != 2 or x.shape[1] != self.network.input_size:
-            raise ValueError(
-                f"{what}x must have shape (rows, {self.network.input_size}), got {x.shape}"
-            )
+        x = self.network.examples(x, f"{what}x")
         if len(x) == 0:
             raise ValueError(f"{what}x must have at least one row, got 0")
         for first in range(0, len(x), 4096):  # in parts: x may be a memory map
             with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
                 part = np.asarray(x[first : first + 4096]).astype(self.network.dtype, copy=False)
-            finite = np.isfinite(part).all(axis=1)
+            finite = np.isfinite(part).all(axis=tuple(range(1, x.ndim)))
             if not finite.all():
                 row = first + int(np.argmin(finite))
                 raise ValueError(f"{what}x must be finite in {part.dtype}, row {row} is not")
-        network = self.network
-        targets = network.loss_function.check_targets(y, len(x), network.output_size, network.dtype)
-        return x, targets
+        return x, self.network.checked_targets(y, x)
 
     def _batches(self, x: Any, y: Any, weights: Any) -> Batches:
         x, y = self._checked(x, y)

@@ -1,0 +1,94 @@
+"""LeNet-5 on MNIST: the network of LeCun et al. 1998 with rectifiers and max pooling.
+
+    python examples/lenet_mnist.py --data FOLDER_WITH_IDX_FILES
+
+Feature maps and units as in the paper: 6 maps, 16 maps, 120, 84 and 10 units, windows of 5 x 5,
+subsampling by 2. Unlike there: rectified units, max pooling, the second layer sees all maps of
+the first, softmax, dropout. The recipe was chosen on a validation split (``--validate``, the
+last 10,000 training images), not on the test set. The test error is shown after every epoch but
+decides nothing: the result is that of the last epoch. An interrupted run goes on from its
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ictus import datasets
+from ictus.nn import Conv2D, Dense, Flatten, MaxPool, Network
+from ictus.optim import SGD
+from ictus.train import Linear, Trainer
+
+#: Percent of the test images, LeNet-5, in LeCun et al. 1998, section III.C.
+LECUN_1998 = 0.95
+
+
+def make_network(dropout: float, seed: int) -> Network:
+    return Network(
+        (28, 28, 1),
+        [
+            Conv2D(6, 5, "relu", padding="same"),
+            MaxPool(2),
+            Conv2D(16, 5, "relu"),
+            MaxPool(2),
+            Flatten(),
+            Dense(120, "relu", dropout=dropout),
+            Dense(84, "relu", dropout=dropout),
+            Dense(10),
+        ],
+        seed=seed,
+    )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--learning-rate", type=float, default=0.05)
+    parser.add_argument("--dropout", type=float, default=0.4)
+    parser.add_argument("--l2", type=float, default=5e-5)
+    parser.add_argument("--batch-size", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--validate", action="store_true", help="hold out 10,000 training images")
+    parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
+    parser.add_argument("--checkpoint", type=Path, default=Path("lenet_mnist.checkpoint"))
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    data = datasets.load_mnist(options.data)
+    x, y, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
+    if options.validate:
+        x, y, x_test, y_test = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
+    network = make_network(options.dropout, options.seed)
+
+    def report(trainer: Trainer, epoch: int) -> None:
+        wrong = int((network.predict(x_test).argmax(axis=1) != y_test).sum())
+        trainer.history.append(test_error=100 * wrong / len(y_test))
+        loss, seconds = trainer.history["loss"][-1], trainer.history["seconds"][-1]
+        print(f"epoch {epoch} loss {loss:.4f} errors {wrong} {seconds:.1f} s", flush=True)
+
+    trainer = Trainer(
+        network,
+        SGD(options.learning_rate, 0.9, l2=options.l2),
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        seed=options.seed,
+        learning_rate=Linear(options.learning_rate, 0.0, options.epochs),
+        callbacks=[report],
+        checkpoint=options.checkpoint,
+    )
+    if trainer.resume():
+        print(f"going on after epoch {trainer.epoch}", flush=True)
+    history = trainer.fit(x, y)
+    if history.interrupted:
+        sys.exit("interrupted; run the same command again to go on")
+    wrong = int((network.predict(x_test).argmax(axis=1) != y_test).sum())
+    print(f"errors: {wrong} of {len(y_test)}: {100 * wrong / len(y_test):.2f} %")
+
+
+if __name__ == "__main__":
+    main()

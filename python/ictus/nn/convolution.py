@@ -1,0 +1,190 @@
+"""Convolutional layers: the same units at every place of an image or a sequence."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ictus import _core
+from ictus.kernels.convolution import Padding
+from ictus.nn.activated import ActivatedLayer, sum_bias_gradient
+from ictus.nn.initialization import initialize_weights
+from ictus.nn.layer import Array, Cache, Draws, Views
+from ictus.nn.window import Extent, Images, WindowLayer, plain
+
+
+class Conv2D(ActivatedLayer, WindowLayer):
+    """Feature maps: units with the same weights see a window at every place of the image.
+
+    ``y[i, j, o] = dropout(f(b[o] + sum x[i * s + a * d - p, .., c] W[a, b, c, o]))``: LeCun et al.
+    1998, "Gradient-based learning applied to document recognition", section II.A.
+
+    Parameters
+    ----------
+    filters : int
+        Number of feature maps: the channels of the output.
+    kernel_size : int or (int, int)
+        Height and width of the window.
+    activation : {"identity", "sigmoid", "tanh", "relu", "softplus"}
+    stride, dilation : int or (int, int)
+        Steps of the window, and of its elements, down and across.
+    padding : {"valid", "same"}, int, (int, int) or ((int, int), (int, int))
+        Zeros around the image; see :func:`ictus.kernels.convolution.padded`.
+    groups : int
+        Channels and filters are cut into as many parts, and the filters of a part see its channels
+        alone.
+    dropout : float in [0, 1)
+        As of :class:`Dense`: of each unit at each place. Of whole maps: a SpatialDropout layer.
+    initialization, scale, bias
+        As of :class:`Dense`; the inputs of a unit are what its window sees.
+
+    Raises
+    ------
+    ValueError
+        A value outside its range, or an unknown name; at the network's making, groups that do not
+        divide the channels, or a window larger than the padded image.
+    """
+
+    kind = "conv2d"
+    takes = (2,)
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Extent,
+        activation: str = "identity",
+        *,
+        stride: Extent = 1,
+        padding: Padding = "valid",
+        dilation: Extent = 1,
+        groups: int = 1,
+        dropout: float = 0.0,
+        initialization: str = "auto",
+        scale: float = 1.0,
+        bias: float = 0.0,
+    ) -> None:
+        ActivatedLayer.__init__(self, activation, dropout, initialization, scale, bias)
+        WindowLayer.__init__(self, kernel_size, stride, padding, dilation)
+        for name, value in (("filters", filters), ("groups", groups)):
+            if int(value) != value or value < 1:
+                raise ValueError(f"{self._name}: {name} must be a positive integer, got {value!r}")
+        if filters % groups:
+            raise ValueError(
+                f"{self._name}: groups must divide the filters, got {groups} for {filters}"
+            )
+        self.filters, self.groups = int(filters), int(groups)
+        self.kernel_size = kernel_size
+
+    def _outputs(self, channels: int) -> int:
+        if channels % self.groups:
+            raise ValueError(
+                f"{self._name}: groups must divide the channels, got {self.groups} for {channels}"
+            )
+        return self.filters
+
+    @property
+    def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
+        assert self.window is not None
+        inputs = self.channels // self.groups
+        return (*self.across(self.window, 1), inputs, self.filters), (self.filters,)
+
+    def initialize(self, views: Views, generator: np.random.Generator) -> None:
+        weights, biases = views
+        window = math.prod(weights.shape[:2])
+        inputs, outputs = window * weights.shape[2], window * self.filters // self.groups
+        scale = self.scale
+        if self.initialization_rule == "glorot":
+            # A pixel goes to as many units as the window has elements, times the filters.
+            scale *= math.sqrt((inputs + self.filters) / (inputs + outputs))
+        matrix = initialize_weights(
+            self.initialization_rule, generator, inputs, self.filters, scale
+        )
+        weights[...] = matrix.reshape(weights.shape)
+        biases[...] = self.bias
+
+    def _geometry(self, images: Images) -> tuple[int, ...]:
+        dilation = self.across(self.dilation, 1)
+        return (*self.steps(images.window), *dilation, *images.before, self.groups)
+
+    def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
+        images = self.images(cache)
+        cache.x = x.reshape(images.shape)
+        number, geometry = self._activation, self._geometry(images)
+        _core.convolution(cache.x, views[0], images.y, views[1], number, 0.0, geometry)
+        cache.draws = draws if self.dropout else None
+        if cache.draws is not None:
+            draw = cache.draws
+            _core.dropout(cache.y, cache.y, self.dropout, draw.seed, draw.stream, draw.first_row)
+        return cache.y
+
+    def backward(
+        self,
+        grad: Array,
+        views: Views,
+        cache: Cache,
+        gradient_views: Views,
+        accumulate: bool,
+        propagate: bool,
+    ) -> Array | None:
+        assert cache.x is not None, "backward needs a forward pass before it"
+        images = self.images(cache)
+        geometry = self._geometry(images)
+        self._times_derivative(grad, cache)
+        y_gradient = grad.reshape(images.y.shape)
+        weights_gradient, bias_gradient = gradient_views
+        beta = 1.0 if accumulate else 0.0
+        _core.convolution_weights_gradient(cache.x, y_gradient, weights_gradient, beta, geometry)
+        sum_bias_gradient(grad.reshape(-1, self.filters), bias_gradient, accumulate)
+        if not propagate:
+            return None
+        _core.convolution_data_gradient(y_gradient, views[0], images.input_gradient, 0.0, geometry)
+        return cache.input_gradient
+
+    def jvp(
+        self, x_dot: Array | None, views: Views, direction_views: Views, cache: Cache
+    ) -> Array | None:
+        assert cache.x is not None, "jvp needs a forward pass before it"
+        images = self.images(cache)
+        geometry, out = self._geometry(images), images.tangent
+        weights_dot, biases_dot = direction_views
+        _core.convolution(cache.x, weights_dot, out, biases_dot, 0, 0.0, geometry)
+        if x_dot is not None:
+            of_x = x_dot.reshape(images.shape)
+            _core.convolution(of_x, views[0], out, None, 0, 1.0, geometry)
+        self._times_derivative(cache.tangent, cache)
+        return cache.tangent
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "filters": self.filters,
+            "kernel_size": plain(self.window),
+            "activation": self.activation,
+            "stride": plain(self.stride),
+            "padding": plain(self.padding),
+            "dilation": plain(self.dilation),
+            "groups": self.groups,
+            "dropout": self.dropout,
+            "initialization": self.initialization,
+            "scale": self.scale,
+            "bias": self.bias,
+        }
+
+
+class Conv1D(Conv2D):
+    """The same over sequences (time, channels): a convolution in time.
+
+    Waibel et al. 1989, "Phoneme recognition using time-delay neural networks".
+
+    Parameters
+    ----------
+    filters, kernel_size, activation, stride, dilation, groups, dropout, initialization, scale, bias
+        As of :class:`Conv2D`, of the one axis.
+    padding : {"valid", "same"}, int or (int, int)
+        Zeros before and after.
+    """
+
+    kind = "conv1d"
+    takes = (1,)
