@@ -7,10 +7,30 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ictus.cli import bench, evaluate, info, predict, sample, train, transform
+from ictus.cli import (
+    bench,
+    evaluate,
+    evaluate_music,
+    info,
+    predict,
+    sample,
+    train,
+    transform,
+)
 from ictus.cli.arguments import Parser
 
-COMMANDS = (train, predict, evaluate, transform, sample, info, bench)
+COMMANDS = (
+    train,
+    predict,
+    evaluate,
+    evaluate_music,
+    transform,
+    sample,
+    info,
+    bench,
+)
+# Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
+TWO_WORDS = {"evaluate": evaluate_music.KINDS}
 
 EPILOG = """\
 examples:
@@ -18,6 +38,7 @@ examples:
   ictus train songs.npz --hidden 200 200 --output genre.ictus
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
+  ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png
   ictus transform rbm.ictus digits --output features.npz
@@ -42,12 +63,20 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """The arguments, a command of two words as one; a file of that name is named as "./beats"."""
+    words = list(arguments)
+    if len(words) > 1 and words[1] in TWO_WORDS.get(words[0], ()):
+        words[:2] = [" ".join(words[:2])]
+    return words
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status.
 
     0: done; 2: the user's mistake, one line on standard error; 130: ended by Ctrl-C.
     """
-    options = make_parser().parse_args(arguments)
+    options = make_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         if getattr(options, "threads", None) is not None:
             from ictus import set_num_threads

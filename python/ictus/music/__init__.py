@@ -1,0 +1,1 @@
+"""Music: beats, onsets and sections of recordings."""

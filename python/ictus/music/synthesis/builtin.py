@@ -1,0 +1,73 @@
+"""The built-in synthesiser: renders parts of a score without any other program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ictus.music.synthesis.drum_sounds import DrumKit
+from ictus.music.synthesis.score import Part
+from ictus.music.synthesis.tones import Timbre, render_note
+
+Array = NDArray[Any]
+
+#: Sounds to choose from for each role.
+ROLE_KINDS: dict[str, tuple[str, ...]] = {
+    "bass": ("bass", "bass", "plucked", "fm", "struck"),
+    "chords": ("plucked", "struck", "organ", "fm", "pad", "struck"),
+    "pad": ("pad", "organ", "brass", "voice"),
+    "melody": ("plucked", "fm", "brass", "organ", "struck", "voice"),
+    "voice": ("voice",),
+    "other": ("struck", "plucked"),
+}
+
+
+def render_part(
+    part: Part, notes: Array, seconds: float, rate: int, generator: np.random.Generator
+) -> Array:
+    """Return the sound of one part, shape (samples,), float32.
+
+    Parameters
+    ----------
+    part : Part
+    notes : array of NOTE
+        Its notes in seconds; see :func:`ictus.music.synthesis.score.perform`. A note's first sample
+        is the one nearest to its time.
+    seconds : float
+    rate : int
+        Samples a second.
+    generator : numpy.random.Generator
+        Of the timbre.
+    """
+    out = np.zeros(int(np.ceil(seconds * rate)), np.float32)
+    starts = np.round(notes["start"] * rate).astype(np.int64)
+    loudness = (notes["velocity"] / 127.0).astype(np.float32) ** 1.6
+    if part.role == "drums":
+        kit = DrumKit(rate, generator)
+        takes = generator.integers(0, kit.takes, len(notes))
+        for start, key, take, level in zip(
+            starts.tolist(), notes["pitch"].tolist(), takes.tolist(), loudness, strict=True
+        ):
+            _add(out, start, kit.stroke(key, take), level)
+        return out
+    kinds = ROLE_KINDS.get(part.role, ROLE_KINDS["other"])
+    timbre = Timbre.draw(str(generator.choice(kinds)), generator)
+    # A note is rendered once for each pitch and duration; a voice never sings twice the same.
+    durations = np.maximum(np.round(notes["duration"] * 20.0), 1.0) / 20.0
+    rendered: dict[tuple[int, float], Array] = {}
+    for start, pitch, duration, level in zip(
+        starts.tolist(), notes["pitch"].tolist(), durations.tolist(), loudness, strict=True
+    ):
+        place = (pitch, min(duration, 6.0))
+        if place not in rendered or timbre.kind == "voice":
+            rendered[place] = render_note(timbre, pitch, place[1], rate, generator)
+        _add(out, start, rendered[place], level)
+    return out
+
+
+def _add(out: Array, start: int, sound: Array, level: Any) -> None:
+    end = min(start + len(sound), len(out))
+    if start < end:
+        out[start:end] += sound[: end - start] * level

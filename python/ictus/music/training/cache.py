@@ -1,0 +1,98 @@
+"""Features of many recordings, extracted once and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ictus.train.files import write_atomically
+
+Array = NDArray[Any]
+#: Takes the path of a recording and a factor of its speed, returns features (frames, size).
+Extractor = Callable[[str, float], Array]
+
+
+class FeatureCache:
+    """Features by recording, as half-precision files that are mapped into memory.
+
+    Parameters
+    ----------
+    folder : path
+        It is made if it does not exist; it can be deleted at any time.
+    extract : callable
+        ``extract(path, speed)`` returns features, shape (frames, size); it must be importable where
+        several processes work.
+    name : str
+        Of the kind of features and their settings: another name, other files.
+    jobs : int
+        Processes, by joblib; -1: one a processor.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], extract: Extractor, name: str, *, jobs: int = 1
+    ) -> None:
+        self.folder, self.extract, self.name, self.jobs = Path(folder), extract, name, jobs
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def place(self, path: str | os.PathLike[str], speed: float = 1.0) -> Path:
+        """Return the file of a recording's features; a changed recording has another one."""
+        state = os.stat(path)
+        key = json.dumps(
+            [os.path.abspath(path), state.st_size, state.st_mtime_ns, self.name, round(speed, 6)]
+        )
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+
+    def load(self, paths: Sequence[str | os.PathLike[str]], speed: float = 1.0) -> list[Array]:
+        """Return the features of recordings, float16 and mapped; extract those that are missing.
+
+        Raises
+        ------
+        OSError, ValueError
+            A recording cannot be read; the message names it.
+        """
+        places = [self.place(path, speed) for path in paths]
+        missing = [(str(p), q) for p, q in zip(paths, places, strict=True) if not q.exists()]
+        if missing and self.jobs != 1:
+            from joblib import Parallel, delayed
+
+            Parallel(n_jobs=self.jobs)(
+                delayed(_extract)(self.extract, path, place, speed) for path, place in missing
+            )
+        else:
+            for path, place in missing:
+                _extract(self.extract, path, place, speed)
+        return [np.load(place, mmap_mode="r") for place in places]
+
+
+def _extract(extract: Extractor, path: str, place: Path, speed: float) -> None:
+    features = np.asarray(extract(path, speed))
+    if features.ndim != 2 or not np.isfinite(features).all():
+        raise ValueError(f"{path}: features must be finite and of shape (frames, size)")
+    with io.BytesIO() as file:
+        np.save(file, features.astype(np.float16))
+        write_atomically(place, file.getvalue())
+
+
+def statistics(features: Sequence[Array]) -> tuple[Array, Array]:
+    """Return mean and standard deviation of each feature over all frames.
+
+    A feature that never changes has a standard deviation of 1.
+    """
+    count = 0
+    total = square = np.zeros(1)
+    for one in features:
+        values = np.asarray(one, np.float64)
+        count += len(values)
+        total = total + values.sum(0)
+        square = square + np.square(values).sum(0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(square / count - mean**2, 0.0))
+    return mean, np.where(deviation <= 1e-4, 1.0, deviation)
