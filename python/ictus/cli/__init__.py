@@ -15,12 +15,14 @@ from ictus.cli import (
     predict,
     sample,
     train,
+    train_beats,
     transform,
 )
 from ictus.cli.arguments import Parser
 
 COMMANDS = (
     train,
+    train_beats,
     predict,
     evaluate,
     evaluate_music,
@@ -30,7 +32,7 @@ COMMANDS = (
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
-TWO_WORDS = {"evaluate": evaluate_music.KINDS}
+TWO_WORDS = {"train": ("beats",), "evaluate": evaluate_music.KINDS}
 
 EPILOG = """\
 examples:
@@ -38,6 +40,7 @@ examples:
   ictus train songs.npz --hidden 200 200 --output genre.ictus
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
+  ictus train beats my-songs --output mine.ictus
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png
