@@ -39,6 +39,8 @@ DATA = (
     "by its own synthesiser and by FluidSynth with the sound font FluidR3_GM (MIT licence); no "
     "recordings"
 )
+# Each piece is also used slower and faster, as a tape would play it.
+SPEEDS = (0.9, 1.0, 1.12)
 SETTINGS: dict[str, dict[str, Any]] = {
     "beats": {"units": (25, 25, 25)},
     "online": {"units": (40, 40, 40)},
@@ -86,7 +88,7 @@ def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int
     trained = train_beats(
         examples,
         cache,
-        BeatTraining(model=model, epochs=epochs, seed=seed, **SETTINGS[model]),
+        BeatTraining(model=model, epochs=epochs, seed=seed, speeds=SPEEDS, **SETTINGS[model]),
         rate=frame_rate(model),
         augmentation=augmentation(model),
         checkpoint=work / f"{model}-{seed}.checkpoint",
@@ -221,9 +223,9 @@ def main() -> None:
     parser.add_argument("step", choices=["corpus", "train", "report"])
     parser.add_argument("model", nargs="?", choices=list(SETTINGS), default="beats")
     parser.add_argument("--work", type=Path, default=Path("beat-models"))
-    parser.add_argument("--pieces", type=int, default=540)
+    parser.add_argument("--pieces", type=int, default=280)
     parser.add_argument("--tests", type=int, default=50)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
