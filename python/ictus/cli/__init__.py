@@ -14,6 +14,7 @@ from ictus.cli import (
     info,
     predict,
     sample,
+    synthesize,
     train,
     train_beats,
     transform,
@@ -28,6 +29,7 @@ COMMANDS = (
     evaluate_music,
     transform,
     sample,
+    synthesize,
     info,
     bench,
 )
