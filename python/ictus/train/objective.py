@@ -254,14 +254,15 @@ def shared_gradient(
     examples = examples_of(network, batch)
     share = processes.share(examples.size)
     scale = 1.0 / examples.total([batch])
-    value = 0.0
+    value, part = 0.0, batch
     if share.start < share.stop:
         first = share.start
         if isinstance(examples, SequenceExamples):
             first = int(examples.x.lengths[: share.start].sum())
             part = examples._part(np.arange(share.start, share.stop))
         else:
-            part = tuple(None if one is None else one[share] for one in batch)
+            x, y, weights = batch
+            part = x[share], y[share], None if weights is None else weights[share]
         value = network.loss_and_gradient(*part, scale=scale, first_row=first)
     else:
         network.gradient[...] = 0
