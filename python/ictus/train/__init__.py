@@ -6,7 +6,15 @@ from ictus.train.history import History
 from ictus.train.loop import Callback, DivergenceError, TrainingLoop
 from ictus.train.minimize import minimize
 from ictus.train.objective import NetworkObjective
-from ictus.train.schedules import SCHEDULES, Constant, Exponential, Linear, Schedule, Steps
+from ictus.train.schedules import (
+    SCHEDULES,
+    Constant,
+    Exponential,
+    Linear,
+    NesterovMomentum,
+    Schedule,
+    Steps,
+)
 from ictus.train.sequence_trainer import SequenceBatches, SequenceTrainer
 from ictus.train.stopping import Convergence, EarlyStopping, GapStopping
 from ictus.train.trainer import Trainer
@@ -25,6 +33,7 @@ __all__ = [
     "GapStopping",
     "History",
     "Linear",
+    "NesterovMomentum",
     "NetworkObjective",
     "Schedule",
     "SequenceBatches",

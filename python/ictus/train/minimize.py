@@ -75,6 +75,7 @@ def minimize(
         history.append(loss=loss, seconds=now - began, evaluations=float(function.evaluations))
         began = now
         if callback is not None and callback(history.epochs, loss):
+            history.stopped = "callback"
             raise StopIteration
 
     options: dict[str, Any] = {"maxiter": int(iterations)}
@@ -91,9 +92,9 @@ def minimize(
             options=options,
             callback=after,
         )
-        history.stopped = str(result.message)
-    except StopIteration:
-        history.stopped = "callback"
+        history.stopped = history.stopped or str(result.message)
+    except StopIteration:  # where SciPy itself does not take it as an end
+        pass
     network.parameters[...] = function.best
     return history
 
