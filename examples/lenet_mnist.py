@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from ictus import datasets
-from ictus.nn import Conv2D, Dense, Flatten, MaxPool, Network
+from ictus.nn import BatchNorm, Conv2D, Dense, Flatten, Layer, MaxPool, Network
 from ictus.optim import SGD
 from ictus.train import Linear, Trainer
 
@@ -25,14 +25,17 @@ from ictus.train import Linear, Trainer
 LECUN_1998 = 0.95
 
 
-def make_network(dropout: float, seed: int) -> Network:
+def make_network(dropout: float, batch_norm: bool, seed: int) -> Network:
+    def maps(filters: int, padding: str) -> list[Layer]:
+        if batch_norm:
+            return [Conv2D(filters, 5, padding=padding), BatchNorm("relu"), MaxPool(2)]
+        return [Conv2D(filters, 5, "relu", padding=padding), MaxPool(2)]
+
     return Network(
         (28, 28, 1),
         [
-            Conv2D(6, 5, "relu", padding="same"),
-            MaxPool(2),
-            Conv2D(16, 5, "relu"),
-            MaxPool(2),
+            *maps(6, "same"),
+            *maps(16, "valid"),
             Flatten(),
             Dense(120, "relu", dropout=dropout),
             Dense(84, "relu", dropout=dropout),
@@ -48,6 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--learning-rate", type=float, default=0.05)
     parser.add_argument("--dropout", type=float, default=0.4)
+    parser.add_argument("--batch-norm", action="store_true", help="after the convolutions")
     parser.add_argument("--l2", type=float, default=5e-5)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -63,7 +67,7 @@ def main() -> None:
     x, y, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
     if options.validate:
         x, y, x_test, y_test = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
-    network = make_network(options.dropout, options.seed)
+    network = make_network(options.dropout, options.batch_norm, options.seed)
 
     def report(trainer: Trainer, epoch: int) -> None:
         wrong = int((network.predict(x_test).argmax(axis=1) != y_test).sum())

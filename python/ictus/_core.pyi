@@ -164,6 +164,49 @@ def convolution_weights_gradient(
     /,
 ) -> None: ...
 
+# batch_normalization
+def batch_normalization(
+    x: NDArray[Any],
+    scale: NDArray[Any],
+    shift: NDArray[Any],
+    running_mean: NDArray[Any],
+    running_variance: NDArray[Any],
+    mean: NDArray[Any],
+    reciprocal_deviation: NDArray[Any],
+    out: NDArray[Any],
+    activation: int,
+    epsilon: float,
+    momentum: float,
+    training: bool,
+    /,
+) -> None: ...
+def batch_normalization_backward(
+    y_gradient: NDArray[Any],
+    x: NDArray[Any],
+    mean: NDArray[Any],
+    reciprocal_deviation: NDArray[Any],
+    scale: NDArray[Any],
+    scale_gradient: NDArray[Any],
+    shift_gradient: NDArray[Any],
+    x_gradient: NDArray[Any] | None,
+    beta: float,
+    training: bool,
+    /,
+) -> None: ...
+def batch_normalization_tangent(
+    x: NDArray[Any],
+    x_dot: NDArray[Any] | None,
+    mean: NDArray[Any],
+    reciprocal_deviation: NDArray[Any],
+    scale: NDArray[Any],
+    scale_dot: NDArray[Any],
+    shift_dot: NDArray[Any],
+    out: NDArray[Any],
+    training: bool,
+    /,
+) -> None: ...
+def multiply_channels(x: NDArray[Any], factors: NDArray[Any], out: NDArray[Any], /) -> None: ...
+
 # pooling
 def max_pooling(
     x: NDArray[Any],

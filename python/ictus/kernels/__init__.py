@@ -12,6 +12,12 @@ from ictus.kernels.activation import (
     squared_slopes,
     tanh,
 )
+from ictus.kernels.batch_normalization import (
+    batch_normalization,
+    batch_normalization_backward,
+    batch_normalization_tangent,
+    multiply_channels,
+)
 from ictus.kernels.conjugate_gradient import cg_advance, cg_damp, cg_turn
 from ictus.kernels.convolution import (
     convolution,
@@ -74,6 +80,9 @@ __all__ = [
     "anneal",
     "average_pooling",
     "average_pooling_backward",
+    "batch_normalization",
+    "batch_normalization_backward",
+    "batch_normalization_tangent",
     "bernoulli",
     "binary_cross_entropy",
     "cg_advance",
@@ -99,6 +108,7 @@ __all__ = [
     "max_pooling",
     "max_pooling_backward",
     "max_pooling_tangent",
+    "multiply_channels",
     "normal",
     "output_curvature",
     "parallel_tempering",

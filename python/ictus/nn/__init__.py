@@ -1,5 +1,6 @@
 """Layers, losses, initialisation, and the network that chains them over one flat vector."""
 
+from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv1D, Conv2D
 from ictus.nn.curvature import GaussNewton
 from ictus.nn.dense import Dense
@@ -18,6 +19,7 @@ from ictus.nn.recurrent import GRU, Bidirectional, Recurrent
 from ictus.nn.sequence_network import SequenceNetwork
 from ictus.nn.sequences import SequenceBatch
 from ictus.nn.stream import Stream
+from ictus.nn.subsampling import Subsampling
 from ictus.nn.tied import TiedDense
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "LSTM",
     "Activation",
     "AveragePool",
+    "BatchNorm",
     "Bidirectional",
     "Cache",
     "Conv1D",
@@ -45,7 +48,9 @@ __all__ = [
     "Recurrent",
     "SequenceBatch",
     "SequenceNetwork",
+    "SpatialDropout",
     "Stream",
+    "Subsampling",
     "TiedDense",
     "initialize_weights",
     "part_outputs",

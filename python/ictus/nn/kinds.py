@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ictus.nn.activated import ActivatedLayer
+from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv1D, Conv2D
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
@@ -18,6 +19,7 @@ from ictus.nn.parameters import connect, parameter_count
 from ictus.nn.pooling import AveragePool, Flatten, MaxPool
 from ictus.nn.recurrent import GRU, Recurrent
 from ictus.nn.shapes import as_shape
+from ictus.nn.subsampling import Subsampling
 from ictus.nn.tied import TiedDense
 
 LAYERS: dict[str, type[Layer]] = {
@@ -25,6 +27,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Activation,
         AveragePool,
+        BatchNorm,
         Conv1D,
         Conv2D,
         Dense,
@@ -36,6 +39,8 @@ LAYERS: dict[str, type[Layer]] = {
         MaxPool,
         Noise,
         Recurrent,
+        SpatialDropout,
+        Subsampling,
         TiedDense,
     )
 }

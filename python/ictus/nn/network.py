@@ -16,6 +16,7 @@ from ictus.nn.layer import Array, Layer
 from ictus.nn.losses import LOSSES
 from ictus.nn.recurrent import RecurrentBase
 from ictus.nn.shapes import by_place, size_of, targets_by_place
+from ictus.nn.sliding import slide
 
 
 class Network(CurvatureProducts, Chain):
@@ -125,6 +126,43 @@ class Network(CurvatureProducts, Chain):
             outputs = rows[part.start * places : part.stop * places]
             self.loss_function.output(logits.reshape(-1, self.output_size), outputs)
         return out
+
+    def slide(
+        self,
+        x: Any,
+        axes: int | Sequence[int] = 0,
+        *,
+        padding: str = "valid",
+        at_once: int | None = None,
+    ) -> Array:
+        """Return the outputs of the patches at all positions of an image, without computing twice.
+
+        The network takes patches of its input shape; x is longer along some axes. Its outputs are
+        those of the patches one by one, but for rounding; see :mod:`ictus.nn.sliding`.
+
+        Parameters
+        ----------
+        x : array, shape (time, channels) or (height, width, channels)
+            One spectrogram or image; a last axis of one channel may be left out.
+        axes : int or sequence of int
+            Along which the patches move, by one pixel.
+        padding : {"valid", "zeros", "edge"}
+            valid: patches within x. Else x is continued, half a patch before it and half after, by
+            zeros or by its first and last pixels: as many outputs as pixels.
+        at_once : int, optional
+            Positions along the first axis in work at once: bounds the memory.
+
+        Returns
+        -------
+        array, shape (positions, output_size), with two axes (positions, positions, output_size)
+
+        Raises
+        ------
+        ValueError
+            Layers that cannot slide (those that pad along the axis, among others), an image smaller
+            than a patch, or more than one output a patch.
+        """
+        return slide(self, x, [axes] if isinstance(axes, int) else list(axes), padding, at_once)
 
     def loss(
         self, x: Any, y: Any, weights: Array | None = None, *, batch_size: int | None = None

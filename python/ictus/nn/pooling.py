@@ -66,13 +66,13 @@ class MaxPool(PoolingLayer):
 
     def _images(self, cache: Cache) -> Images:
         images = super()._images(cache)
-        images.argmax = np.empty(images.y.shape, element_dtype(images.y.dtype))
+        images.kept = np.empty(images.y.shape, element_dtype(images.y.dtype))
         return images
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         images = self.images(cache)
         of_x = x.reshape(images.shape)
-        _core.max_pooling(of_x, images.y, images.argmax, self._geometry(images))
+        _core.max_pooling(of_x, images.y, images.kept, self._geometry(images))
         return cache.y
 
     def backward(
@@ -87,10 +87,9 @@ class MaxPool(PoolingLayer):
         if not propagate:
             return None
         images = self.images(cache)
-        assert images.argmax is not None
         _core.max_pooling_backward(
             grad.reshape(images.y.shape),
-            images.argmax,
+            images.kept,
             images.input_gradient,
             self._geometry(images),
         )
@@ -102,10 +101,9 @@ class MaxPool(PoolingLayer):
         if x_dot is None:
             return None
         images = self.images(cache)
-        assert images.argmax is not None
         _core.max_pooling_tangent(
             x_dot.reshape(images.shape),
-            images.argmax,
+            images.kept,
             images.tangent,
             self._geometry(images),
         )

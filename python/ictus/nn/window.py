@@ -24,8 +24,8 @@ class Images:
         Those of the cache.
     window, before : (int, int)
         The window's size, and the zeros before the image.
-    argmax : array or None
-        Of max pooling, like y.
+    kept : object
+        What else the layer keeps from pass to pass.
     """
 
     shape: tuple[int, ...]
@@ -34,7 +34,7 @@ class Images:
     tangent: Array
     window: Pair
     before: Pair
-    argmax: Array | None = None
+    kept: Any = None
 
 
 class WindowLayer(Layer):
@@ -123,8 +123,10 @@ class WindowLayer(Layer):
         height, width = (1, *shape[:-1])[-2:]
         return height, width
 
-    def _window_on(self, size: Pair) -> Pair:
-        return size if self.window is None else self.across(self.window, 1)
+    def window_on(self, places: Sizes) -> Pair:
+        """Return the window's size on an image, or a sequence, of this size."""
+        height, width = (1, *places)[-2:]
+        return (height, width) if self.window is None else self.across(self.window, 1)
 
     def steps(self, window: Pair) -> Pair:
         """Return the stride down and across: the window's size if not given."""
@@ -139,7 +141,7 @@ class WindowLayer(Layer):
             A window larger than the padded image.
         """
         size = self._size(shape)
-        window = self._window_on(size)
+        window = self.window_on(size)
         padding = self.padding
         if self.axes == 1 and not isinstance(padding, str):
             # Numbers are of the time axis alone.
@@ -174,7 +176,7 @@ class WindowLayer(Layer):
             cache.y.reshape(y_shape),
             cache.input_gradient.reshape(x_shape),
             cache.tangent.reshape(y_shape),
-            self._window_on(size),
+            self.window_on(size),
             before,
         )
 
