@@ -4,7 +4,22 @@ import numpy as np
 import pytest
 
 from ictus.io.torch_weights import load_torch_weights
-from ictus.nn import GRU, LSTM, Bidirectional, Dense, Embedding, Recurrent, SequenceNetwork
+from ictus.nn import (
+    GRU,
+    LSTM,
+    AveragePool,
+    BatchNorm,
+    Bidirectional,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Embedding,
+    Flatten,
+    MaxPool,
+    Network,
+    Recurrent,
+    SequenceNetwork,
+)
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -90,3 +105,53 @@ def test_cells_that_pytorch_does_not_have(layer, message):
     tensors = {name: t.numpy() for name, t in nn.LSTM(5, 7).state_dict().items()}
     with pytest.raises(ValueError, match=message):
         load_torch_weights(SequenceNetwork(5, [layer], "squared_error"), tensors, [""])
+
+
+def test_convolutional_network_agrees():
+    torch.manual_seed(2)
+    model = nn.Sequential(
+        nn.Conv2d(2, 6, (3, 2), padding=(1, 0), stride=(1, 2)),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 4, 2, groups=2, bias=False),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.BatchNorm1d(24),
+        nn.Linear(24, 5),
+    )
+    x = torch.randn(30, 2, 7, 16)
+    model(x)  # running statistics that are not the initial ones
+    layers = [
+        Conv2D(6, (3, 2), padding=(1, 0), stride=(1, 2)),
+        BatchNorm("relu"),
+        MaxPool(2),
+        Conv2D(4, 2, "tanh", groups=2),
+        Flatten(),
+        BatchNorm(),
+        Dense(5),
+    ]
+    network = Network((7, 16, 2), layers, "squared_error")
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    load_torch_weights(network, tensors, ["0", "1", "4", "7", "8"])
+    with torch.no_grad():
+        expected = model.eval()(x).numpy()
+    np.testing.assert_allclose(network.predict(x.permute(0, 2, 3, 1).numpy()), expected, atol=1e-5)
+
+
+def test_convolution_in_time_agrees():
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Conv1d(3, 8, 5, dilation=2), nn.ReLU(), nn.AvgPool1d(3), nn.Flatten(), nn.Linear(24, 2)
+    )
+    layers = [Conv1D(8, 5, "relu", dilation=2), AveragePool(3), Flatten(), Dense(2)]
+    network = Network((18, 3), layers, "squared_error")
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    load_torch_weights(network, tensors, ["0", "4"])
+    x = torch.randn(4, 3, 18)
+    with torch.no_grad():
+        expected = model(x).numpy()
+    np.testing.assert_allclose(network.predict(x.permute(0, 2, 1).numpy()), expected, atol=1e-5)
+    tensors["0.weight"] = tensors["0.weight"][:, :2]
+    with pytest.raises(ValueError, match=r"0.weight must have shape \(8, 3, 5\), got \(8, 2, 5\)"):
+        load_torch_weights(network, tensors, ["0", "4"])

@@ -85,7 +85,7 @@ def _structure(config: dict[str, Any]) -> dict[str, str]:
     if "layers" not in config:
         aside = ("dtype", "seed")
         return {k.replace("_", " "): str(v) for k, v in config.items() if k not in aside}
-    layers = [str(config["input_size"]), *map(_layer, config["layers"])]
+    layers = [_extent(config["input_size"]), *map(_layer, config["layers"])]
     return {
         "network": " > ".join(layers),
         "loss": config["loss"].replace("_", " "),
@@ -96,16 +96,29 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _extent(value: Any) -> str:
+    """A size or a shape; None is any length."""
+    if not isinstance(value, list):
+        return str(value)
+    return " x ".join("any" if n is None else str(n) for n in value)
+
+
 def _layer(config: dict[str, Any]) -> str:
-    if config["kind"] == "dropout":
-        return f"dropout {config['rate']:g}"
+    if config["kind"] in ("dropout", "spatial_dropout"):
+        return f"{config['kind'].replace('_', ' ')} {config['rate']:g}"
     if config["kind"] == "noise":
         return f"{config['corruption'].replace('_', ' ')} noise {config['level']:g}"
     if config["kind"] == "activation":
         return str(config["activation"])
     if config["kind"] == "tied_dense":
         return " ".join([f"tied to layer {config['layer']}", config["activation"]])
-    parts = [str(config.get("units", config["kind"]))]
+    if config["kind"] in ("conv1d", "conv2d"):
+        parts = [f"{config['filters']} {config['kind']} {_extent(config['kernel_size'])}"]
+    elif config["kind"] in ("max_pool", "average_pool", "subsampling"):
+        whole = config["window"] is None
+        parts = [config["kind"].replace("_", " "), "whole" if whole else _extent(config["window"])]
+    else:
+        parts = [str(config.get("units", config["kind"].replace("_", " ")))]
     if config.get("activation", "identity") != "identity":
         parts.append(config["activation"])
     if config.get("dropout"):

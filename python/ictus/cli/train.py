@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
-from ictus.cli import train_autoencoder, train_deep, train_machine
+from ictus.cli import train_autoencoder, train_convnet, train_deep, train_machine
 from ictus.cli.data import Table, load_table
 from ictus.cli.standardize import Scaling, fold_into
 from ictus.cli.train_autoencoder import AUTOENCODERS, refuse_options
@@ -45,6 +45,8 @@ DIGIT_DEFAULTS = {
 
 def _with_defaults(options: argparse.Namespace, table: Table) -> None:
     digits = DIGIT_DEFAULTS.get(table.name)
+    if options.model == "convnet":
+        digits = digits and {"hidden": [100], "epochs": 12 if table.name == "MNIST" else 60}
     defaults: dict[str, Any] = {
         "hidden": [100],
         "epochs": 100,
@@ -60,6 +62,8 @@ def _with_defaults(options: argparse.Namespace, table: Table) -> None:
     elif digits:
         defaults |= {"dropout": 0.5, "input_dropout": 0.2, "learning_rate_decay": 0.9}
         defaults |= {"max_norm": 3.5, "optimizer": "sgd", **digits}
+    if options.model == "convnet":
+        defaults |= {"input_dropout": 0.0, "learning_rate": 0.05 if digits else None}
     for name, value in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -123,14 +127,24 @@ def _check_targets(y: Any, classification: bool, name: str) -> None:
         )
 
 
-def _make_model(options: argparse.Namespace, classification: bool) -> Any:
-    from ictus.models import MLPClassifier, MLPRegressor
+def _make_model(options: argparse.Namespace, classification: bool, kind: str, table: Table) -> Any:
+    from ictus import models
 
-    return (MLPClassifier if classification else MLPRegressor)(
-        tuple(options.hidden),
-        options.activation,
+    cls: Any
+    if kind == "convnet":
+        cls = models.ConvNetClassifier if classification else models.ConvNetRegressor
+        more = train_convnet.arguments(options, table)
+    else:
+        cls = models.MLPClassifier if classification else models.MLPRegressor
+        more = {
+            "input_dropout": options.input_dropout,
+            "pretrain": options.pretrain,
+            "pretraining_epochs": train_autoencoder.pretraining_epochs(options),
+        }
+    return cls(
+        hidden_units=tuple(options.hidden),
+        activation=options.activation,
         dropout=options.dropout,
-        input_dropout=options.input_dropout,
         optimizer=options.optimizer,
         learning_rate=options.learning_rate,
         learning_rate_decay=options.learning_rate_decay,
@@ -147,16 +161,15 @@ def _make_model(options: argparse.Namespace, classification: bool) -> Any:
         random_state=options.seed,
         progress=False if options.quiet or options.json else None,
         checkpoint=options.checkpoint,
-        pretrain=options.pretrain,
-        pretraining_epochs=train_autoencoder.pretraining_epochs(options),
         optimizer_options=train_autoencoder.optimizer_options(options),
+        **more,
     )
 
 
 def check_outputs(options: argparse.Namespace) -> str:
     """Settle what is trained and where it goes; raise where a file could not be written."""
     kind, option = options.model, "--output"
-    kinds = ("network", *MACHINES, *DEEP, *AUTOENCODERS)
+    kinds = ("network", "convnet", *MACHINES, *DEEP, *AUTOENCODERS)
     if kind not in kinds:
         if options.output is not None:
             known = ", ".join(kinds)
@@ -179,9 +192,10 @@ def run(options: argparse.Namespace) -> int:
     from ictus.io.model_file import save
 
     kind = check_outputs(options)
+    train_convnet.refuse_options(options, kind)
     if kind in AUTOENCODERS:
         return train_autoencoder.run(options, kind)
-    refuse_options(options, kind)
+    refuse_options(options, "network" if kind == "convnet" else kind)
     if kind in MACHINES:
         return train_machine.run(options, kind)
     if kind in DEEP:
@@ -193,13 +207,15 @@ def run(options: argparse.Namespace) -> int:
     x, y, x_test, y_test = _split(table, options)
     if classification and y.dtype.kind == "f":
         y = y.astype(np.int64)
-    model = _make_model(options, classification)
+    model = _make_model(options, classification, kind, table)
     if not options.json:
-        kind = "classification" if classification else "regression"
-        shape = "-".join(map(str, [x.shape[1], *options.hidden]))
-        print(f"{kind} on {table.name}: {len(x)} training examples, network {shape}", flush=True)
+        task = "classification" if classification else "regression"
+        maps = [f"{n} maps" for n in getattr(model, "filters", ())]
+        shape = "-".join(map(str, [x.shape[1], *maps, *options.hidden]))
+        print(f"{task} on {table.name}: {len(x)} training examples, network {shape}", flush=True)
     started = time.perf_counter()
-    _fit(model, x, y, standardize=_standardizes(options, table), classification=classification)
+    scaled = kind != "convnet" and _standardizes(options, table)
+    _fit(model, x, y, standardize=scaled, classification=classification)
     result: dict[str, Any] = {
         "data": table.name,
         "epochs": model.n_iter_,
@@ -271,8 +287,10 @@ def _plot(
     target = Path(path)
     plot.learning_curve(model.history_).savefig(target, dpi=150)
     if table.image_shape is not None:
+        first = model.network_.layer_views[0][0] if hasattr(model, "filters") else None
         weights = model.network_.weight_matrices[0]
-        figure = plot.weight_images(weights, table.image_shape)
+        shape = table.image_shape if first is None else first.shape[:2]
+        figure = plot.weight_images(weights, shape)
         figure.savefig(target.with_stem(target.stem + "-filters"), dpi=150)
     if classification and len(model.classes_) <= 30 and not model.multilabel_:
         predicted = np.searchsorted(model.classes_, model.predict(x_test))

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ictus.cli import arguments as allowed
+from ictus.cli import train_convnet
 from ictus.cli.data import HELP
 
 EPILOG = f"""\
@@ -15,6 +16,7 @@ examples:
   ictus train digits --plot digits.png
   ictus train genres.npz --hidden 300 300 --dropout 0.5 --output genres.ictus
   ictus train tempo.csv --task regression --early-stopping
+  ictus train digits --model convnet --filters 16 32 --plot digits.png
   ictus train digits --model autoencoder --hidden 200 50 2 --plot codes.png
   ictus train digits --model rbm --hidden 500 --plot rbm.png --output rbm.ictus
   ictus train digits --model dbn --hidden 500 500 --plot dbn.png
@@ -32,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="KIND",
         default="network",
-        help="network (default), rbm, gaussian-rbm, softmax-rbm, dbn, autoencoder or "
+        help="network (default), convnet, rbm, gaussian-rbm, softmax-rbm, dbn, autoencoder or "
         "denoising-autoencoder; any other word is taken as the model file to write",
     )
     add("--output", metavar="FILE", help="model file to write; default: model.ictus")
@@ -51,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "model takes and gives raw ones all the same; default: unless they are images",
     )
     _network_options(parser.add_argument_group("network"))
+    train_convnet.add_options(parser.add_argument_group("convolutional networks"))
     _training_options(parser.add_argument_group("training"))
     _hessian_free_options(parser.add_argument_group("hessian-free training"))
     _autoencoder_options(parser.add_argument_group("autoencoders and pre-training"))

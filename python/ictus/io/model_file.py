@@ -63,6 +63,8 @@ ESTIMATORS = {
     "Autoencoder": "ictus.models",
     "BernoulliRBM": "ictus.models",
     "ConditionalRBM": "ictus.models",
+    "ConvNetClassifier": "ictus.models",
+    "ConvNetRegressor": "ictus.models",
     "DBNClassifier": "ictus.models",
     "DeepBeliefNet": "ictus.models",
     "GaussianRBM": "ictus.models",
@@ -127,10 +129,9 @@ def save(path: str | os.PathLike[str], model: Any, card: Mapping[str, Any] | Non
 def _describe(model: Any) -> tuple[str, dict[str, Any], dict[str, Array]]:
     kind = type(model).__name__
     if kind in BARE_MODELS and type(model) is _class(kind):
-        tensors = {"parameters": model.parameters}
-        if isinstance(model, Network) and model.state.size:
-            tensors["state"] = model.state
-        return kind, model.config(), tensors
+        if isinstance(model, Network):
+            return kind, model.config(), model.tensors()
+        return kind, model.config(), {"parameters": model.parameters}
     if kind in ESTIMATORS and type(model) is _class(kind):
         config, tensors = model.__ictus_getstate__()
         return kind, config, tensors

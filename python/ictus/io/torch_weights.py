@@ -1,8 +1,9 @@
-"""Weights of PyTorch modules, from a state_dict saved as safetensors, into a SequenceNetwork.
+"""Weights of PyTorch modules, from a state_dict saved as safetensors, into a network.
 
 PyTorch's LSTM has its gates in the order input, forget, candidate, output, weights as (gates,
-inputs),
-and two biases that are added; its GRU has the candidate's second bias inside the reset gate.
+inputs), and two biases that are added; its GRU has the candidate's second bias inside the reset
+gate. Its images have their channels first: a convolution's weights are (filters, channels, height,
+width), and what it flattens is in that order.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.nn import GRU, LSTM, Dense, Embedding, Layer, SequenceNetwork
+from ictus.nn import GRU, LSTM, BatchNorm, Conv2D, Dense, Embedding, Flatten, Layer, Network
 from ictus.nn.recurrent import RecurrentBase
 
 Array = NDArray[Any]
+Views = Sequence[Array]
+Flattened = tuple[int, ...] | None
 
 # Where each of our gates is in PyTorch's order.
 GATE_ORDER = {"lstm": (0, 1, 3, 2), "gru": (0, 1, 2), "recurrent": (0,)}
 
 
 def load_torch_weights(
-    network: SequenceNetwork,
+    network: Network,
     weights: str | os.PathLike[str] | Mapping[str, Array],
     modules: Sequence[str],
 ) -> None:
@@ -32,13 +35,13 @@ def load_torch_weights(
 
     Parameters
     ----------
-    network : SequenceNetwork
+    network : Network or SequenceNetwork
     weights : path or mapping
         A safetensors file with a state_dict, or its tensors as arrays.
     modules : sequence of str
         The names of the modules in the order of the network's layers: LSTM, GRU or RNN (of any
-        number of layers, which are as many layers of the network), Linear, Embedding. "" is a
-        state_dict that is one module's.
+        number of layers, which are as many layers of the network), Linear, Embedding, Conv1d,
+        Conv2d, BatchNorm. "" is a state_dict that is one module's.
 
     Raises
     ------
@@ -56,13 +59,7 @@ def load_torch_weights(
         from safetensors.numpy import load_file
 
         tensors = load_file(os.fspath(weights))
-    own = iter(
-        [
-            (layer, views)
-            for layer, views in zip(network.layers, network.views(network.parameters), strict=True)
-            if views
-        ]
-    )
+    own = _layers_with_parameters(network)
     for module in modules:
         prefix = f"{module}." if module else ""
         for suffix in _parts(tensors, prefix):
@@ -73,6 +70,18 @@ def load_torch_weights(
     left = next(own, None)
     if left is not None:
         raise ValueError(f"no module is left for the layer {type(left[0]).__name__}")
+
+
+def _layers_with_parameters(network: Network) -> Iterator[tuple[Layer, Views, Flattened]]:
+    """The layers that have parameters, their views, and the images that were flattened before."""
+    flattened: Flattened = None
+    for layer, views in zip(network.layers, network.layer_views, strict=True):
+        if isinstance(layer, Flatten) and len(layer.input_shape) > 1:
+            flattened = tuple(n or 0 for n in layer.input_shape)
+        if layer.parameter_shapes:
+            yield layer, views, flattened
+        if isinstance(layer, Dense):
+            flattened = None
 
 
 def _parts(tensors: Mapping[str, Array], prefix: str) -> Iterator[str]:
@@ -110,7 +119,16 @@ class _Module:
         return tensor
 
 
-def _fill(layer: Layer, views: Sequence[Array], module: _Module) -> None:
+def _channels_last(tensor: Array, flattened: Flattened) -> Array:
+    """A tensor whose last axis is a flattened image, in our order."""
+    if flattened is None:
+        return tensor
+    *size, channels = flattened
+    images = tensor.reshape(*tensor.shape[:-1], channels, *size)
+    return np.moveaxis(images, tensor.ndim - 1, -1).reshape(tensor.shape)
+
+
+def _fill(layer: Layer, views: Views, flattened: Flattened, module: _Module) -> None:
     if isinstance(layer, RecurrentBase):
         if not module.has("weight_ih"):
             raise ValueError(
@@ -118,8 +136,18 @@ def _fill(layer: Layer, views: Sequence[Array], module: _Module) -> None:
             )
         _fill_recurrent(layer, views, module)
     elif isinstance(layer, Dense):
-        views[0][...] = module.get("weight", (layer.units, layer.input_size)).T
+        weights = module.get("weight", (layer.units, layer.input_size))
+        views[0][...] = _channels_last(weights, flattened).T
         views[1][...] = module.get("bias", (layer.units,)) if module.has("bias") else 0
+    elif isinstance(layer, Conv2D):
+        *window, channels, filters = views[0].shape
+        weights = module.get("weight", (filters, channels, *window[2 - layer.axes :]))
+        views[0][...] = np.moveaxis(weights, (0, 1), (-1, -2)).reshape(views[0].shape)
+        views[1][...] = module.get("bias", (filters,)) if module.has("bias") else 0
+    elif isinstance(layer, BatchNorm):
+        names = ("weight", "bias", "running_mean", "running_var")
+        for view, name in zip(views, names, strict=True):
+            view[...] = _channels_last(module.get(name, view.shape), flattened)
     elif isinstance(layer, Embedding):
         views[0][...] = module.get("weight", (layer.input_size, layer.units))
     else:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ictus.models.boltzmann.tempered_divergence import TemperedTrainer
     from ictus.models.boltzmann.tempering import ParallelTempering
     from ictus.models.boltzmann.windows import Windows
+    from ictus.models.convolutional.convnet import ConvNetClassifier, ConvNetRegressor
     from ictus.models.deep_belief.dbn_classifier import DBNClassifier
     from ictus.models.deep_belief.deep_belief_machine import DeepBeliefMachine
     from ictus.models.deep_belief.deep_belief_net import DeepBeliefNet
@@ -44,6 +45,8 @@ _LAZY = {
     "BernoulliRBM": "boltzmann.bernoulli_rbm",
     "ConditionalMachine": "boltzmann.conditional_machine",
     "ConditionalRBM": "boltzmann.conditional_rbm",
+    "ConvNetClassifier": "convolutional.convnet",
+    "ConvNetRegressor": "convolutional.convnet",
     "DBNClassifier": "deep_belief.dbn_classifier",
     "DeepBeliefMachine": "deep_belief.deep_belief_machine",
     "DeepBeliefNet": "deep_belief.deep_belief_net",
@@ -78,6 +81,8 @@ __all__ = [
     "BernoulliRBM",
     "ConditionalMachine",
     "ConditionalRBM",
+    "ConvNetClassifier",
+    "ConvNetRegressor",
     "DBNClassifier",
     "DeepBeliefMachine",
     "DeepBeliefNet",

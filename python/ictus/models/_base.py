@@ -19,6 +19,7 @@ from ictus.models.estimator_state import estimator_state, restored_estimator
 from ictus.models.optimizers import estimator_batch_size, estimator_optimizer
 from ictus.models.pretraining.pretrain import PretrainedLayer, pretrain
 from ictus.nn import Dense, Dropout, Layer, Network
+from ictus.nn.shapes import size_of
 from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer
 
 Array = NDArray[Any]
@@ -112,13 +113,17 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rule = "glorot" if self.initialization == "auto" else self.initialization
         return [*layers, Dense(outputs, initialization=rule)]
 
+    def _input_shape(self, X: Array) -> Any:
+        """The shape of an example, as the network takes it."""
+        return X.shape[1]
+
     def _start(self, X: Array, outputs: int, loss: str) -> None:
         """Make network and trainer anew."""
         check_parameters(self, self._table)
-        features = X.shape[1]
         dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self.network_ = Network(features, self._layers(outputs), loss, dtype=dtype, seed=seed)
+        shape, layers = self._input_shape(X), self._layers(outputs)
+        self.network_ = Network(shape, layers, loss, dtype=dtype, seed=seed)
         self._trainer = self._make_trainer(seed)
 
     def _make_trainer(self, seed: int) -> Trainer:
@@ -223,9 +228,19 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     # --- use -----------------------------------------------------------------------------------
 
     def _outputs(self, X: Any) -> Array:
-        check_is_fitted(self, "network_")
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        X = self._checked_examples(X)
         return self.network_.predict(X)
+
+    def _checked_examples(self, X: Any) -> Array:
+        """Examples for a fitted model, as rows."""
+        check_is_fitted(self, "network_")
+        checked: Array = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return checked
+
+    def _hidden_layers(self) -> list[int]:
+        """The numbers of the layers whose outputs are features."""
+        layers = self.network_.layers
+        return [i for i, each in enumerate(layers) if isinstance(each, Dense)][:-1]
 
     def transform(self, X: Any, layer: int = -1) -> Array:
         """Return the outputs of a hidden layer: features for any other classifier.
@@ -240,21 +255,18 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array, shape (n_samples, units of that layer)
         """
-        check_is_fitted(self, "network_")
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        dense = [i for i, each in enumerate(self.network_.layers) if isinstance(each, Dense)]
-        hidden = dense[:-1]
+        X = self._checked_examples(X)
+        hidden = self._hidden_layers()
         if not is_integer(layer) or not -len(hidden) <= layer < len(hidden):
             raise ValueError(
                 f"layer must be in {-len(hidden)} .. {len(hidden) - 1} for {len(hidden)} hidden "
                 f"layers, got {layer!r}"
             )
-        return self.network_.activations(X, hidden[layer])
+        return self.network_.activations(X, hidden[layer]).reshape(len(X), -1)
 
     @property
     def _n_features_out(self) -> int:
-        dense = [each for each in self.network_.layers if isinstance(each, Dense)]
-        return int(dense[-2].units)
+        return size_of(self.network_.layer_shape(self._hidden_layers()[-1]))
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return names of the features that :meth:`transform` gives."""
@@ -280,14 +292,14 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         parameters["dtype"] = self.dtype if self.dtype == "auto" else np.dtype(self.dtype).name
         parameters["checkpoint"] = None
         config["network"] = self.network_.config()
-        return config, {"parameters": self.network_.parameters}
+        return config, self.network_.tensors()
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:
         """Make the fitted estimator from what a model file holds."""
         model = restored_estimator(cls, config, (*cls._fitted, *_TRAINED))
         model.checkpoint = None  # a file that comes from elsewhere names no place to write
-        model.network_ = Network.from_config(config["network"], tensors["parameters"])
+        model.network_ = Network.from_config(config["network"], **tensors)
         if model.n_features_in_ != model.network_.input_size:
             raise ValueError("n_features_in differs from the network's input")
         # partial_fit goes on from the weights, with the optimiser's state anew.

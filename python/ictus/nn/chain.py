@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ictus.nn.kinds import network_arguments
-from ictus.nn.layer import Array, Cache, Draws, Layer
+from ictus.nn.layer import Array, Cache, Draws, Layer, Shape
 from ictus.nn.parameters import (
     connect,
     parameter_count,
@@ -87,6 +87,11 @@ class Chain:
     def views(self, flat: Array) -> list[list[Array]]:
         """Return, for each layer, the views of a flat vector in the shapes of its parameters."""
         return parameter_views(self.layers, flat)
+
+    @property
+    def layer_views(self) -> list[list[Array]]:
+        """For each layer, views of its parameters and then of its state."""
+        return self._views
 
     @property
     def weight_segments(self) -> Array:
@@ -205,6 +210,17 @@ class Chain:
             x_dot = layer.jvp(x_dot, views, direction, cache)
         assert x_dot is not None
         return x_dot
+
+    def layer_shape(self, layer: int) -> Shape:
+        """Return the shape of a layer's output for an example; None: any length."""
+        shape = self.input_shape
+        for each in self.layers[: layer + 1]:
+            shape = each.connect_shape(shape)
+        return shape
+
+    def tensors(self) -> dict[str, Array]:
+        """Return what makes this network again from its configuration."""
+        return {"parameters": self.parameters} | ({"state": self.state} if self.state.size else {})
 
     # --- configuration --------------------------------------------------------------------------
 

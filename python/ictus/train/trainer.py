@@ -225,7 +225,7 @@ class Trainer(TrainingLoop):
     def _tensors(self) -> dict[str, Array]:
         state = self.optimizer.state.items()
         tensors = super()._tensors() | {f"optimizer.{name}": vector for name, vector in state}
-        return tensors | ({"state": self.network.state} if self.network.state.size else {})
+        return tensors | self.network.tensors()
 
     def _state(self) -> dict[str, Any]:
         return {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
