@@ -129,6 +129,7 @@ def write_results(
     plot.learning_curve(history, title).savefig(folder / "lenet_mnist.png", dpi=120)
     filters = plot.weight_images(network.weight_matrices[0], (5, 5))
     filters.savefig(folder / "lenet_mnist_filters.png", dpi=120)
+    effort = f"{seconds / 60:.0f} minutes on a busy machine, threads: {ictus.num_threads()}"
     norm = ", batch normalization after the convolutions" if options.batch_norm else ""
     (folder / "lenet_mnist.md").write_text(
         f"""# LeNet-5 on MNIST
@@ -143,7 +144,7 @@ last epoch.
 
 | | test error, % |
 |---|---|
-| ictus ({seconds / 60:.1f} minutes on a busy machine, threads: {ictus.num_threads()}) | **{wrong / 100:.2f}** |
+| ictus ({effort}) | **{wrong / 100:.2f}** |
 | LeCun et al. 1998, LeNet-5, no distortions | {LECUN_1998:.2f} |
 
 ![learning curve](lenet_mnist.png)

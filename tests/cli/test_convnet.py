@@ -28,7 +28,9 @@ def test_digits(folder, capsys):
     assert model.network_.input_shape == (8, 8, 1)
     assert (folder / "curve-filters.png").is_file()
     assert main(["info", "model.ictus"]) == 0
-    assert "8 x 8 x 1 > 8 conv2d 3 relu > max pool 2 > flatten > 100 relu" in capsys.readouterr().out
+    assert (
+        "8 x 8 x 1 > 8 conv2d 3 relu > max pool 2 > flatten > 100 relu" in capsys.readouterr().out
+    )
 
 
 def test_rows_with_a_shape_and_regression(folder, capsys):
