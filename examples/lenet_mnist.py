@@ -22,7 +22,7 @@ import numpy as np
 
 import ictus
 from ictus import datasets, plot
-from ictus.nn import BatchNorm, Conv2D, Dense, Flatten, Layer, MaxPool, Network
+from ictus.nn import BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool, Network
 from ictus.optim import SGD
 from ictus.train import Linear, Trainer
 
@@ -30,9 +30,11 @@ from ictus.train import Linear, Trainer
 LECUN_1998 = 0.95
 
 
-def make_network(dropout: float, batch_norm: bool, seed: int) -> Network:
+def make_network(options: argparse.Namespace) -> Network:
+    hidden = {"activation": "relu", "dropout": options.dropout}
+
     def maps(filters: int, padding: str) -> list[Layer]:
-        if batch_norm:
+        if options.batch_norm:
             return [Conv2D(filters, 5, padding=padding), BatchNorm("relu"), MaxPool(2)]
         return [Conv2D(filters, 5, "relu", padding=padding), MaxPool(2)]
 
@@ -42,11 +44,12 @@ def make_network(dropout: float, batch_norm: bool, seed: int) -> Network:
             *maps(6, "same"),
             *maps(16, "valid"),
             Flatten(),
-            Dense(120, "relu", dropout=dropout),
-            Dense(84, "relu", dropout=dropout),
+            Dropout(options.feature_dropout),
+            Dense(120, **hidden),
+            Dense(84, **hidden),
             Dense(10),
         ],
-        seed=seed,
+        seed=options.seed,
     )
 
 
@@ -56,6 +59,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=0.03)
     parser.add_argument("--dropout", type=float, default=0.4)
+    parser.add_argument("--feature-dropout", type=float, default=0.3, help="of the 400 features")
     parser.add_argument("--batch-norm", action="store_true", help="after the convolutions")
     parser.add_argument("--l2", type=float, default=5e-5)
     parser.add_argument("--batch-size", type=int, default=50)
@@ -72,7 +76,7 @@ def main() -> None:
     x, y, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
     if options.validate:
         x, y, x_test, y_test = x[:50_000], y[:50_000], x[50_000:], y[50_000:]
-    network = make_network(options.dropout, options.batch_norm, options.seed)
+    network = make_network(options)
 
     def report(trainer: Trainer, epoch: int) -> None:
         wrong = int((network.predict(x_test).argmax(axis=1) != y_test).sum())
@@ -106,7 +110,7 @@ def write_results(
 ) -> None:
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = ("epochs", "learning_rate", "dropout", "l2", "batch_size", "seed")
+    recipe = ("epochs", "learning_rate", "dropout", "feature_dropout", "l2", "batch_size", "seed")
     flags = [f"--{name.replace('_', '-')} {getattr(options, name)}" for name in recipe]
     flags += ["--batch-norm"] * options.batch_norm
     seconds = float(np.sum(history["seconds"]))
@@ -135,12 +139,26 @@ def write_results(
         f"""# LeNet-5 on MNIST
 
 The layer sizes of LeCun et al. 1998 (6 and 16 maps by windows of 5 x 5, 120, 84 and 10 units;
-{network.parameter_count:,} numbers), rectified units, max pooling{norm}, dropout
-{options.dropout:g} of the 120 and 84 units, weight decay {options.l2:g}, minibatches of
-{options.batch_size}, momentum 0.9, a learning rate that falls linearly from
-{options.learning_rate:g} to 0 in {history.epochs} epochs, seed {options.seed}. No distortions. The
-recipe was chosen on a validation split (the last 10,000 training images); the figure is that of the
-last epoch.
+{network.parameter_count:,} numbers), rectified units, max pooling{norm},
+dropout {options.dropout:g} of the 120 and 84 units and {options.feature_dropout:g} of the 400 features,
+weight decay {options.l2:g}, minibatches of {options.batch_size}, momentum 0.9, a learning rate that
+falls linearly from {options.learning_rate:g} to 0 in {history.epochs} epochs, seed {options.seed}. No
+distortions. The figure is that of the last epoch.
+
+The recipe was chosen on a validation split, the last 10,000 training images:
+
+| learning rate | dropout of units | of features | batch normalization | epochs | errors, % |
+|---|---|---|---|---|---|
+| 0.02 | 0.4 | 0 | no | 20 | 0.92 |
+| 0.02 | 0.2 | 0 | no | 20 | 0.95 |
+| 0.05 | 0.4 | 0 | no | 20 | 1.20 |
+| 0.01 (weight decay 5e-4) | 0.4 | 0 | no | 20 | 1.11 |
+| 0.03 | 0.4 | 0 | yes | 15 | 0.85 |
+| 0.05 | 0.5 | 0 | yes | 15 | 1.18 |
+| 0.01 | 0.3 | 0 | yes | 15 | 0.91 |
+| 0.03 | 0.3 | 0.4 | yes | 14 | **0.78** |
+
+The fifth of these was run on all training images first, and had 0.88 % on the test images.
 
 | | test error, % |
 |---|---|

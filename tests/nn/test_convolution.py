@@ -21,6 +21,7 @@ from ictus.nn import (
     MaxPool,
     Network,
 )
+from ictus.nn.activated import sum_bias_gradient
 from ictus.train import Trainer
 from tests.nn.derivatives import check_gauss_newton, check_gradient, check_r_operator
 
@@ -178,6 +179,15 @@ class TestNetwork:
         for copy in (pickle.loads(pickle.dumps(network)), ictus.load(path)):
             assert copy.config() == network.config()
             np.testing.assert_array_equal(copy.predict(x), network.predict(x))
+
+    @pytest.mark.parametrize("accumulate", [False, True])
+    @pytest.mark.parametrize("rows", [1024, 1030, 1037, 3])
+    def test_bias_gradients_of_many_places(self, rows, accumulate):
+        grad = np.random.default_rng(1).normal(size=(rows, 6)).astype(np.float32)
+        into = np.ones(6, np.float32)
+        sum_bias_gradient(grad, into, accumulate)
+        expected = grad.astype(np.float64).sum(0) + accumulate
+        np.testing.assert_allclose(into, expected, rtol=1e-4, atol=1e-4)
 
     def test_max_norm_sees_a_filter_as_one_unit(self):
         network = lenet()

@@ -9,10 +9,30 @@ from ictus.kernels.activation import activation_number
 from ictus.nn.initialization import INITIALIZATIONS
 from ictus.nn.layer import Array, Cache, Layer
 
+# Rows from which sums of few columns are worth full vectors.
+MANY_ROWS = 1024
+
+
+def _folded(grad: Array) -> Array:
+    """A matrix of many rows and few columns with some of its rows side by side."""
+    rows, columns = grad.shape
+    if rows < MANY_ROWS or not grad.flags.c_contiguous:
+        return grad
+    fold = 1
+    while columns * fold < 128 and rows % (2 * fold) == 0:
+        fold *= 2
+    return grad.reshape(rows // fold, columns * fold)
+
 
 def sum_bias_gradient(grad: Array, into: Array, accumulate: bool) -> None:
     """Write the sum of the rows of `grad` to `into`, or add it."""
-    if accumulate:
+    folded = _folded(grad)
+    if folded.shape != grad.shape:
+        sums = np.empty(folded.shape[1], grad.dtype)
+        _core.column_sums(folded, sums)
+        of_column = sums.reshape(-1, grad.shape[1]).sum(axis=0)
+        into[...] = into + of_column if accumulate else of_column
+    elif accumulate:
         sums = np.empty_like(into)
         _core.column_sums(grad, sums)
         into += sums

@@ -70,7 +70,7 @@ _PARAMETERS = """
     initialization, optimizer, learning_rate, learning_rate_decay, momentum, batch_size, max_epochs
         As of :class:`ictus.MLPClassifier`, like all that follow.
     tol, patience, early_stopping, validation_fraction, l1, l2, max_norm, clip_norm, shuffle, dtype
-    random_state, progress, checkpoint
+    random_state, progress, checkpoint, optimizer_options
 
     Attributes
     ----------
@@ -126,6 +126,7 @@ class ConvolutionalEstimator(DenseEstimator):
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        optimizer_options: dict[str, Any] | None = None,
     ) -> None:
         self.filters = filters
         self.hidden_units = hidden_units
@@ -157,6 +158,7 @@ class ConvolutionalEstimator(DenseEstimator):
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.optimizer_options = optimizer_options
 
     # --- building --------------------------------------------------------------------------------
 
