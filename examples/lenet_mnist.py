@@ -58,9 +58,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--learning-rate", type=float, default=0.03)
-    parser.add_argument("--dropout", type=float, default=0.4)
-    parser.add_argument("--feature-dropout", type=float, default=0.3, help="of the 400 features")
-    parser.add_argument("--batch-norm", action="store_true", help="after the convolutions")
+    parser.add_argument("--dropout", type=float, default=0.3)
+    parser.add_argument("--feature-dropout", type=float, default=0.4, help="of the 400 features")
+    parser.add_argument("--batch-norm", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--l2", type=float, default=5e-5)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -112,7 +112,7 @@ def write_results(
     folder.mkdir(parents=True, exist_ok=True)
     recipe = ("epochs", "learning_rate", "dropout", "feature_dropout", "l2", "batch_size", "seed")
     flags = [f"--{name.replace('_', '-')} {getattr(options, name)}" for name in recipe]
-    flags += ["--batch-norm"] * options.batch_norm
+    flags.append("--batch-norm" if options.batch_norm else "--no-batch-norm")
     seconds = float(np.sum(history["seconds"]))
     facts = {
         "test_errors": wrong,
@@ -134,15 +134,16 @@ def write_results(
     filters = plot.weight_images(network.weight_matrices[0], (5, 5))
     filters.savefig(folder / "lenet_mnist_filters.png", dpi=120)
     effort = f"{seconds / 60:.0f} minutes on a busy machine, threads: {ictus.num_threads()}"
+    rate, features = options.learning_rate, options.feature_dropout
     norm = ", batch normalization after the convolutions" if options.batch_norm else ""
     (folder / "lenet_mnist.md").write_text(
         f"""# LeNet-5 on MNIST
 
 The layer sizes of LeCun et al. 1998 (6 and 16 maps by windows of 5 x 5, 120, 84 and 10 units;
 {network.parameter_count:,} numbers), rectified units, max pooling{norm},
-dropout {options.dropout:g} of the 120 and 84 units and {options.feature_dropout:g} of the 400 features,
+dropout {options.dropout:g} of the 120 and 84 units and {features:g} of the 400 features,
 weight decay {options.l2:g}, minibatches of {options.batch_size}, momentum 0.9, a learning rate that
-falls linearly from {options.learning_rate:g} to 0 in {history.epochs} epochs, seed {options.seed}. No
+falls linearly from {rate:g} to 0 in {history.epochs} epochs, seed {options.seed}. No
 distortions. The figure is that of the last epoch.
 
 The recipe was chosen on a validation split, the last 10,000 training images:
