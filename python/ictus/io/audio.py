@@ -151,7 +151,7 @@ class AudioFile:
             try:
                 block = self._file.read(length, dtype="float32", always_2d=True)
             except (self._error, MemoryError) as error:
-                failure = getattr(error, "error_string", str(error)).rstrip(". ")
+                failure = failure or getattr(error, "error_string", str(error)).rstrip(". ")
                 if length <= SMALL or not self._seek(decoded):
                     break
                 length = SMALL  # what can be decoded before the damage
