@@ -1,8 +1,13 @@
 """The beat models of the wheel: their corpus by seed, their training, their scores, their cards.
 
     python examples/beat_models.py corpus --work DIR
-    python examples/beat_models.py train beats --work DIR      (and online, downbeats)
+    python examples/beat_models.py train beats --work DIR --epochs 14      (Ctrl-C after epoch 2)
+    python examples/beat_models.py train beats --work DIR --epochs 9
+    python examples/beat_models.py train downbeats --work DIR --epochs 6
+    python examples/beat_models.py train online --work DIR --epochs 6
     python examples/beat_models.py report --work DIR
+
+More epochs and pieces should do better; these are what one evening on a shared machine allowed.
 
 Only pieces that ``ictus.music.synthesis`` composes train the models. FluidSynth and Debian's
 ``fluid-soundfont-gm`` (FluidR3, MIT licence) must be installed. The test corpus has other pieces
@@ -162,6 +167,7 @@ def report(work: Path, data: Path | None) -> None:
     sets = {"synthetic test": find_examples(work / "test")}
     if data is not None:
         sets["real"] = real_recordings(data)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     lines = ["# Beat models", "", *INTRODUCTION, ""]
     results: dict[str, Any] = {}
     for model in SETTINGS:
@@ -176,12 +182,14 @@ def report(work: Path, data: Path | None) -> None:
                 results[model][f"{name} {kind}"] = evaluation.mean
                 lines += _section(f"{model}: {kind}, {name}", evaluation, name == "real")
         _publish(paths, model, results[model])
+        if model == "beats" and "real" in sets:
+            picture(networks, model, sets["real"][-6:], RESULTS / "beat_models.png")
+            lines += ["![Activations](beat_models.png)", ""]
     for name, examples in sets.items():
         evaluation = librosa_beats(examples)
         if evaluation is not None:
             results.setdefault("librosa", {})[f"{name} beats"] = evaluation.mean
             lines += _section(f"librosa's tracker, {name}", evaluation, name == "real")
-    RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "beat_models.md").write_text("\n".join(lines) + "\n")
     (RESULTS / "beat_models.json").write_text(json.dumps(results, indent=1) + "\n")
 
@@ -192,6 +200,32 @@ INTRODUCTION = (
     "instruments that no training piece has. The real recordings trained nothing; they were looked",
     "at while the corpus was made, as the model cards say. mir_eval's measures, nothing skipped.",
 )
+
+
+def picture(networks: list[Any], model: str, examples: list[Example], path: Path) -> None:
+    """Draw ten seconds of activations with annotated and found beats."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(len(examples), 1, figsize=(9, 1.6 * len(examples)), squeeze=False)
+    for axis, example in zip(axes[:, 0], examples, strict=True):
+        features = extract(str(example.audio), 1.0, model=model)
+        mean = np.mean([network.predict([features])[0] for network in networks], axis=0)
+        begin, end = 5.0, min(15.0, len(mean) / frame_rate(model))
+        times = np.arange(len(mean)) / frame_rate(model)
+        shown = (times >= begin) & (times <= end)
+        axis.vlines(example.events.times, 0, 1, color="0.8", lw=3, label="annotated")
+        axis.plot(times[shown], mean[shown, 0], color="C0", lw=1, label="activation")
+        found = decode(mean, model).times
+        axis.plot(found, np.full(len(found), 1.05), "v", color="C3", ms=4, label="found")
+        axis.set(xlim=(begin, end), ylim=(0, 1.15), title=example.name, yticks=[0, 1])
+        axis.title.set_fontsize(8)
+    axes[0, 0].legend(loc="upper right", fontsize=7, ncols=3)
+    axes[-1, 0].set_xlabel("seconds")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
 
 
 def _section(title: str, evaluation: Evaluation, every: bool) -> list[str]:
