@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|sample|info|bench``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|tempo|info|bench``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ictus.cli import (
+    beats,
     bench,
     evaluate,
     evaluate_music,
@@ -30,6 +31,7 @@ COMMANDS = (
     transform,
     sample,
     synthesize,
+    beats,
     info,
     bench,
 )
@@ -43,6 +45,7 @@ examples:
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
   ictus train beats my-songs --output mine.ictus
+  ictus beats song.flac --click clicks.wav --plot beats.png
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png

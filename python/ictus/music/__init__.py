@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ictus.music.beats import Beats, BeatTracker, OnlineBeatTracker, load_networks
+    from ictus.music.click import add_clicks
     from ictus.music.decoding import decode_beats, decode_downbeats
     from ictus.music.features import (
         Features,
@@ -21,46 +23,59 @@ if TYPE_CHECKING:
     )
     from ictus.music.filterbanks import logarithmic_filterbank, mel_filterbank
     from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.report import report_page
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
 
 # Where each name lives; modules are loaded when a name is first used.
 _LAZY = {
+    "BeatTracker": "beats",
+    "Beats": "beats",
     "FeatureStream": "features",
     "Features": "features",
     "OnlineBeatDecoder": "online",
+    "OnlineBeatTracker": "beats",
     "Standardization": "features",
+    "add_clicks": "click",
     "beat_features": "features",
     "boundary_features": "features",
     "decode_beats": "decoding",
     "decode_downbeats": "decoding",
     "downbeat_features": "features",
     "estimate_tempo": "tempo",
+    "load_networks": "beats",
     "logarithmic_filterbank": "filterbanks",
     "max_pool": "features",
     "mel_filterbank": "filterbanks",
     "online_beat_features": "features",
     "onset_features": "features",
     "recurrent_onset_features": "features",
+    "report_page": "report",
     "tempo_of_beats": "tempo",
 }
 
 __all__ = [
+    "BeatTracker",
+    "Beats",
     "FeatureStream",
     "Features",
     "OnlineBeatDecoder",
+    "OnlineBeatTracker",
     "Standardization",
+    "add_clicks",
     "beat_features",
     "boundary_features",
     "decode_beats",
     "decode_downbeats",
     "downbeat_features",
     "estimate_tempo",
+    "load_networks",
     "logarithmic_filterbank",
     "max_pool",
     "mel_filterbank",
     "online_beat_features",
     "onset_features",
     "recurrent_onset_features",
+    "report_page",
     "tempo_of_beats",
 ]
 
