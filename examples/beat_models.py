@@ -215,10 +215,10 @@ then with the final ones. The generator was changed once in between, so that few
 have an ambiguous beat. The jazz trio plays at 288 beats a minute, above the decoder's range, so
 half of the beats are the most it can find.
 
-What is weak: octave and half-bar errors. The downbeat model often takes the third beat for the first
-(few pieces, few epochs): better than chance on synthetic pieces, hardly so on the real ones. The beat
-model misses styles of which the corpus has few pieces (polka, salsa, slow blues). More pieces and
-epochs are the cure.
+What is weak: octave and half-bar errors. The downbeat model often takes the third beat for the
+first (few pieces, few epochs): better than chance on synthetic pieces, hardly so on the real ones.
+The beat model misses styles of which the corpus has few pieces (polka, salsa, slow blues). More
+pieces and epochs are the cure.
 """
 
 
