@@ -21,6 +21,8 @@ void register_optimizer(pybind11::module_& module);
 void register_rbm(pybind11::module_& module);
 void register_recurrent(pybind11::module_& module);
 void register_reduction(pybind11::module_& module);
+void register_spectrogram(pybind11::module_& module);
 void register_tempering(pybind11::module_& module);
+void register_viterbi(pybind11::module_& module);
 
 }  // namespace ictus::bindings

@@ -20,5 +20,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_rbm(module);
   register_recurrent(module);
   register_reduction(module);
+  register_spectrogram(module);
   register_tempering(module);
+  register_viterbi(module);
 }

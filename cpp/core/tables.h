@@ -17,7 +17,9 @@
 #include "ictus/rbm.h"
 #include "ictus/recurrent.h"
 #include "ictus/reduction.h"
+#include "ictus/spectrogram.h"
 #include "ictus/tempering.h"
+#include "ictus/viterbi.h"
 
 #define ICTUS_FAMILIES(X)                   \
   X(activation, ActivationKernels)          \
@@ -34,7 +36,9 @@
   X(rbm, RbmKernels)                        \
   X(recurrent, RecurrentLayerKernels)       \
   X(reduction, ReductionKernels)            \
-  X(tempering, TemperingKernels)
+  X(spectrogram, SpectrogramKernels)        \
+  X(tempering, TemperingKernels)            \
+  X(viterbi, ViterbiKernels)
 
 namespace ictus {
 

@@ -17,7 +17,7 @@ from ictus._core import (
 )
 
 if TYPE_CHECKING:
-    from ictus import datasets, kernels, models, nn, optim, plot, train
+    from ictus import datasets, kernels, models, music, nn, optim, plot, train
     from ictus.io.model_file import ModelFileError, load, read_card, save
     from ictus.kernels._threadpool import register_threadpool_controller
     from ictus.models import (
@@ -111,7 +111,7 @@ _LAZY = {
     "register_threadpool_controller": "ictus.kernels._threadpool",
     "save": "ictus.io.model_file",
 }
-_MODULES = ("datasets", "io", "kernels", "models", "nn", "optim", "plot", "train")
+_MODULES = ("datasets", "io", "kernels", "models", "music", "nn", "optim", "plot", "train")
 
 __all__ = [
     "GRU",
@@ -163,6 +163,7 @@ __all__ = [
     "kernels",
     "load",
     "models",
+    "music",
     "nn",
     "num_threads",
     "optim",

@@ -21,6 +21,10 @@ from ictus._core_machines import (
 )
 from ictus._core_machines import parallel_tempering as parallel_tempering
 from ictus._core_machines import visible_layer as visible_layer
+from ictus._core_music import spectrogram as spectrogram
+from ictus._core_music import viterbi_advance as viterbi_advance
+from ictus._core_music import viterbi_forward as viterbi_forward
+from ictus._core_music import viterbi_trace as viterbi_trace
 
 # Levels and threads (bindings/runtime.cpp).
 def instruction_set() -> str: ...

@@ -55,11 +55,15 @@ from ictus.kernels.reduction import (
     softmax,
     sum_of_squares,
 )
+from ictus.kernels.spectrogram import Filterbank, spectrogram
 from ictus.kernels.tempering import anneal, parallel_tempering
+from ictus.kernels.viterbi import BarPointer, viterbi_advance, viterbi_forward, viterbi_trace
 
 __all__ = [
+    "BarPointer",
     "ContrastiveDivergence",
     "DeltaRule",
+    "Filterbank",
     "PackedMatrix",
     "RbmModel",
     "activation",
@@ -103,10 +107,14 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "softplus",
+    "spectrogram",
     "squared_error",
     "squared_slopes",
     "sum_of_squares",
     "tanh",
     "uniform",
     "visible_layer",
+    "viterbi_advance",
+    "viterbi_forward",
+    "viterbi_trace",
 ]

@@ -1,1 +1,77 @@
-"""Music: beats, onsets and sections of recordings."""
+"""Music: features of audio, beats, downbeats and tempo."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ictus.music.decoding import decode_beats, decode_downbeats
+    from ictus.music.features import (
+        Features,
+        FeatureStream,
+        Standardization,
+        beat_features,
+        boundary_features,
+        downbeat_features,
+        max_pool,
+        online_beat_features,
+        onset_features,
+        recurrent_onset_features,
+    )
+    from ictus.music.filterbanks import logarithmic_filterbank, mel_filterbank
+    from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.tempo import estimate_tempo, tempo_of_beats
+
+# Where each name lives; modules are loaded when a name is first used.
+_LAZY = {
+    "FeatureStream": "features",
+    "Features": "features",
+    "OnlineBeatDecoder": "online",
+    "Standardization": "features",
+    "beat_features": "features",
+    "boundary_features": "features",
+    "decode_beats": "decoding",
+    "decode_downbeats": "decoding",
+    "downbeat_features": "features",
+    "estimate_tempo": "tempo",
+    "logarithmic_filterbank": "filterbanks",
+    "max_pool": "features",
+    "mel_filterbank": "filterbanks",
+    "online_beat_features": "features",
+    "onset_features": "features",
+    "recurrent_onset_features": "features",
+    "tempo_of_beats": "tempo",
+}
+
+__all__ = [
+    "FeatureStream",
+    "Features",
+    "OnlineBeatDecoder",
+    "Standardization",
+    "beat_features",
+    "boundary_features",
+    "decode_beats",
+    "decode_downbeats",
+    "downbeat_features",
+    "estimate_tempo",
+    "logarithmic_filterbank",
+    "max_pool",
+    "mel_filterbank",
+    "online_beat_features",
+    "onset_features",
+    "recurrent_onset_features",
+    "tempo_of_beats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(f"ictus.music.{_LAZY[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ictus.music' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

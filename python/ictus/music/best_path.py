@@ -1,0 +1,119 @@
+"""The most probable path through bar pointer models, and the beats that lie on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ictus.kernels.viterbi import BarPointer, viterbi_advance, viterbi_trace
+from ictus.music.bar_pointer import beat_log_densities
+
+Floats = npt.NDArray[np.float64]
+Activations = npt.NDArray[np.floating]
+
+# Where no way has a probability above 0, activations are kept this far from 0 and 1.
+CAUTION = 1e-7
+
+
+def best_path(
+    model: BarPointer, log_densities: Floats, *, block: int = 60_000, horizon: int = 3000
+) -> tuple[npt.NDArray[np.int32], float]:
+    """Return the most probable states, shape (frames,), and their log probability.
+
+    All states are equally probable before the first frame. Empty, with -inf, where no path is
+    possible.
+
+    Parameters
+    ----------
+    block, horizon : int
+        After each `block` of frames, what lies more than `horizon` frames back is settled if all
+        states agree on it, and its back-pointers are dropped: the memory they take does not grow
+        with the recording, and the path is the same.
+    """
+    scores = np.full(model.states, np.log(1.0 / model.states))
+    settled: list[npt.NDArray[np.int32]] = []
+    origins = np.empty((0, *model.shape), np.uint16)
+    for start in range(0, len(log_densities), block):
+        part = np.ascontiguousarray(log_densities[start : start + block])
+        newest = viterbi_advance(model, part, scores)
+        origins = np.concatenate([origins, newest]) if len(origins) else newest
+        if start + block < len(log_densities):
+            origins = _settle(model, scores, origins, horizon, settled)
+    best = np.array([np.argmax(scores)], np.int32)
+    score = float(scores[best[0]])
+    if not np.isfinite(score):
+        return np.empty(0, np.int32), -np.inf
+    path = np.empty(len(origins), np.int32)
+    viterbi_trace(model, origins, best, path)
+    return np.concatenate([*settled, path]), score
+
+
+def _settle(
+    model: BarPointer,
+    scores: Floats,
+    origins: npt.NDArray[np.uint16],
+    horizon: int,
+    settled: list[npt.NDArray[np.int32]],
+) -> npt.NDArray[np.uint16]:
+    """Settle what all possible states agree on; return the back-pointers that are still needed."""
+    possible = np.flatnonzero(scores > -np.inf).astype(np.int32)
+    before = viterbi_trace(model, origins[-horizon:], possible)
+    if len(before) == 0 or (before != before[0]).any():
+        return origins
+    path = np.empty(len(origins[:-horizon]), np.int32)
+    viterbi_trace(model, origins[:-horizon], before[:1].copy(), path)
+    settled.append(path)
+    return origins[-horizon:].copy()
+
+
+def most_probable(
+    models: list[BarPointer], activations: Activations, observation_lambda: float
+) -> tuple[int, npt.NDArray[np.int32]]:
+    """The model with the most probable path, and this path.
+
+    Activations of exactly 0 and 1 can contradict each other; then all are taken with caution.
+    """
+    for caution in (0.0, CAUTION):
+        a = np.clip(activations, caution, 1.0 - 2.0 * caution) if caution else activations
+        log_densities = beat_log_densities(a, observation_lambda)
+        results = [best_path(model, log_densities) for model in models]
+        best = int(np.argmax([score for _, score in results]))
+        if len(results[best][0]):
+            return best, results[best][0]
+    raise AssertionError("activations strictly between 0 and 1 always have a path")
+
+
+def above_threshold(activations: Activations, threshold: float) -> tuple[int, Activations]:
+    """The first frame at or above the threshold, and the activations from there to the last."""
+    if threshold <= 0:
+        return 0, activations
+    frames = np.nonzero(activations >= threshold)[0]
+    if len(frames) == 0:
+        return 0, activations[:0]
+    return int(frames[0]), activations[frames[0] : frames[-1] + 1]
+
+
+def beat_zones(model: BarPointer) -> npt.NDArray[np.bool_]:
+    """Whether each state observes a beat, shape (states,)."""
+    beats, _ = model.shape
+    positions = np.concatenate([np.arange(length) for length in model.lengths])
+    return np.concatenate(
+        [positions < np.repeat(model.beat_states[beat], model.lengths) for beat in range(beats)]
+    )
+
+
+def strongest_frames(
+    in_zone: npt.NDArray[np.bool_], strength: npt.NDArray[np.floating]
+) -> npt.NDArray[np.intp]:
+    """The strongest frame, the first of equals, of each run of frames in the zone of a beat."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], in_zone, [False]])))
+    runs = edges.reshape(-1, 2)
+    return np.array([a + int(np.argmax(strength[a:b])) for a, b in runs], np.intp)
+
+
+def first_frames(
+    positions: npt.NDArray[np.int64], in_zone: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.intp]:
+    """Frames where the position falls: a beat begins. The ends count as neighbours."""
+    minimum = (positions < np.roll(positions, 1)) & (positions < np.roll(positions, -1))
+    return np.flatnonzero(minimum & in_zone)
