@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "ictus/window.h"
+#include "kernels/detail/cache_rows.h"
 #include "kernels/detail/rows.h"
 #include "kernels/detail/simd.h"
 
@@ -188,19 +189,6 @@ inline void transform_square(const Transform& transform, const T* images, const 
     along_both<T, Size, kTile>(
         transform, [&](int i, int j) { return pixels[i * Size + j]; }, write);
   });
-}
-
-// Rows of matrices that lie in a cache: whole vectors, and not at a power of two from each other.
-template <class T>
-inline std::int64_t row_length(std::int64_t columns) {
-  const std::int64_t whole = (columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-  return whole * static_cast<std::int64_t>(sizeof(T)) % 2048 == 0 ? whole + kLanes<T> : whole;
-}
-template <class T>
-inline std::int64_t matrix_stride(std::int64_t rows, std::int64_t row) {
-  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t lines = (rows * row + line - 1) / line;
-  return (lines | 1) * line;
 }
 
 }  // namespace
