@@ -9,6 +9,7 @@ void register_runtime(pybind11::module_& module);  // levels and threads
 void register_sequences(pybind11::module_& module);
 void register_gemm(pybind11::module_& module);
 void register_activation(pybind11::module_& module);
+void register_conjugate_gradient(pybind11::module_& module);
 void register_convolution(pybind11::module_& module);
 void register_pooling(pybind11::module_& module);
 void register_random(pybind11::module_& module);

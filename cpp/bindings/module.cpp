@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_runtime(module);
   register_gemm(module);
   register_activation(module);
+  register_conjugate_gradient(module);
   register_convolution(module);
   register_pooling(module);
   register_random(module);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ictus/activation.h"
+#include "ictus/conjugate_gradient.h"
 #include "ictus/convolution.h"
 #include "ictus/gemm.h"
 #include "ictus/gru.h"
@@ -21,23 +22,24 @@
 #include "ictus/tempering.h"
 #include "ictus/viterbi.h"
 
-#define ICTUS_FAMILIES(X)                   \
-  X(activation, ActivationKernels)          \
-  X(convolution, ConvolutionKernels)        \
-  X(gemm, GemmKernels)                      \
-  X(gru, GruKernels)                        \
-  X(loss, LossKernels)                      \
-  X(lstm, LstmKernels)                      \
-  X(mean_covariance, MeanCovarianceKernels) \
-  X(noise, NoiseKernels)                    \
-  X(optimizer, OptimizerKernels)            \
-  X(pooling, PoolingKernels)                \
-  X(random, RandomKernels)                  \
-  X(rbm, RbmKernels)                        \
-  X(recurrent, RecurrentLayerKernels)       \
-  X(reduction, ReductionKernels)            \
-  X(spectrogram, SpectrogramKernels)        \
-  X(tempering, TemperingKernels)            \
+#define ICTUS_FAMILIES(X)                         \
+  X(activation, ActivationKernels)                \
+  X(conjugate_gradient, ConjugateGradientKernels) \
+  X(convolution, ConvolutionKernels)              \
+  X(gemm, GemmKernels)                            \
+  X(gru, GruKernels)                              \
+  X(loss, LossKernels)                            \
+  X(lstm, LstmKernels)                            \
+  X(mean_covariance, MeanCovarianceKernels)       \
+  X(noise, NoiseKernels)                          \
+  X(optimizer, OptimizerKernels)                  \
+  X(pooling, PoolingKernels)                      \
+  X(random, RandomKernels)                        \
+  X(rbm, RbmKernels)                              \
+  X(recurrent, RecurrentLayerKernels)             \
+  X(reduction, ReductionKernels)                  \
+  X(spectrogram, SpectrogramKernels)              \
+  X(tempering, TemperingKernels)                  \
   X(viterbi, ViterbiKernels)
 
 namespace ictus {

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         SequenceNetwork,
         TiedDense,
     )
-    from ictus.optim import SGD, Adam, RMSprop
+    from ictus.optim import SGD, Adam, HessianFree, RMSprop
     from ictus.train import DivergenceError, EarlyStopping, History, SequenceTrainer, Trainer
 
 __version__ = "0.1.0"
@@ -84,6 +84,7 @@ _LAZY = {
     "Flatten": "ictus.nn",
     "GRU": "ictus.nn",
     "GaussianRBM": "ictus.models",
+    "HessianFree": "ictus.optim",
     "History": "ictus.train",
     "LSTM": "ictus.nn",
     "MLPClassifier": "ictus.models",
@@ -137,6 +138,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GaussianRBM",
+    "HessianFree",
     "History",
     "MLPClassifier",
     "MLPRegressor",

@@ -109,6 +109,33 @@ def bernoulli(
     p: NDArray[Any], out: NDArray[Any], seed: int, stream: int, first_row: int, /
 ) -> None: ...
 
+# conjugate_gradient
+def cg_damp(
+    direction: NDArray[Any],
+    product: NDArray[Any],
+    damping: float,
+    l2: float,
+    segments: NDArray[Any] | None,
+    /,
+) -> float: ...
+def cg_advance(
+    alpha: float,
+    direction: NDArray[Any],
+    product: NDArray[Any],
+    inverse: NDArray[Any] | None,
+    gradient: NDArray[Any],
+    x: NDArray[Any],
+    residual: NDArray[Any],
+    /,
+) -> tuple[float, float]: ...
+def cg_turn(
+    beta: float,
+    residual: NDArray[Any],
+    inverse: NDArray[Any] | None,
+    direction: NDArray[Any],
+    /,
+) -> None: ...
+
 # convolution
 def convolution(
     x: NDArray[Any],

@@ -315,3 +315,48 @@ def weight_histograms(matrices: Sequence[Array]) -> Figure:
         _tidy(axes, f"layer {number + 1}: {weights.shape[0]} to {weights.shape[1]}", "weight", "")
         axes.set_ylabel("weights" if number == 0 else "")
     return figure
+
+
+def beats(
+    activations: Array,
+    times: Array,
+    *,
+    fps: float = 100.0,
+    downbeats: Array | None = None,
+    seconds: float = 20.0,
+    title: str = "Beats",
+) -> Figure:
+    """Draw activations over time and the beats that were found in them, a row for some seconds.
+
+    Parameters
+    ----------
+    activations : array, shape (frames,) or (frames, 2)
+        Probability of a beat; or of a beat that is no downbeat, and of a downbeat.
+    times, downbeats : array of seconds
+        Beats, and those of them that begin a bar.
+    fps : float
+        Frames per second.
+    seconds : float
+        In a row; there are at most 12 rows.
+    """
+    a = np.asarray(activations).reshape(len(activations), -1)
+    length = len(a) / fps
+    rows = int(np.clip(np.ceil(length / seconds), 1, 12))
+    each = max(seconds, length / rows)
+    figure = _figure(10.0, 0.6 + 1.1 * rows)
+    time = np.arange(len(a)) / fps
+    for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
+        begin, end = row * each, (row + 1) * each
+        inside = (time >= begin) & (time < end)
+        for column, color in zip(a.T, (NEUTRAL, TRAINING), strict=False):
+            axes.plot(time[inside], column[inside], color=color, linewidth=0.9)
+        axes.vlines(times, 0, 0.35, color=VALIDATION, linewidth=0.9)
+        if downbeats is not None:
+            axes.vlines(downbeats, 0, 1, color=VALIDATION, linewidth=1.4)
+        axes.set_xlim(begin, end)
+        axes.set_ylim(0, 1.02)
+        axes.set_yticks([0, 1])
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[-1].set_xlabel("seconds")
+    figure.axes[0].set_title(f"{title}: activations, and beats found", loc="left", fontsize=11)
+    return figure

@@ -35,6 +35,7 @@ BAD = {
     "pretrain": ["dream", 3],
     "pretraining_epochs": [-1, 1.5, None],
     "pretraining_learning_rate": [0, -1.0, "a"],
+    "optimizer_options": ["damping", 3],
 }
 
 

@@ -97,11 +97,32 @@ def test_the_path_does_not_depend_on_what_is_settled():
     a = pulses(3000, 40, 2)
     model = bar_pointer(28.0, 60.0)
     densities = beat_log_densities(a, 16.0)
-    whole, score = best_path(model, densities)
-    for block, horizon in ((500, 300), (400, 100), (1000, 1), (7, 5)):
-        path, other = best_path(model, densities[:3000], block=block, horizon=horizon)
+    whole, score = best_path(model, densities, block=3000)
+    for block in (151, 20, 7):
+        path, other = best_path(model, densities, block=block)
         np.testing.assert_array_equal(path, whole)
         assert other == score
+
+
+def test_blocks_are_settled(monkeypatch):
+    from ictus.music import best_path as module
+
+    kept = []
+    settle = module._settle
+
+    def watched(model, scores, waiting, settled):
+        settle(model, scores, waiting, settled)
+        kept.append(len(waiting))
+
+    monkeypatch.setattr(module, "_settle", watched)
+    model = bar_pointer(28.0, 60.0)
+    best_path(model, beat_log_densities(pulses(6000, 40, 2), 16.0), block=100)
+    assert len(kept) > 3
+    assert max(kept) < 20
+    kept.clear()
+    flat, _ = best_path(model, beat_log_densities(np.full(3000, 0.01), 16.0), block=50)
+    assert len(flat) == 3000
+    assert len(kept) <= 4  # where all tempi stay possible it is hardly tried again
 
 
 class TestOddInput:

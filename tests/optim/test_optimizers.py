@@ -81,7 +81,8 @@ def test_state_is_kept_while_it_fits():
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_configuration_makes_the_same_optimizer(name):
-    optimizer = make_optimizer(name, learning_rate=0.25, l2=0.5, max_norm=2.0)
+    more = {"damping": 2.0} if name == "hessian-free" else {"max_norm": 2.0}
+    optimizer = make_optimizer(name, learning_rate=0.25, l2=0.5, **more)
     config = optimizer.config()
     assert make_optimizer(config.pop("name"), **config).config() == optimizer.config()
 

@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|sample|info|bench``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|tempo|info|bench``."""
 
 from __future__ import annotations
 
@@ -8,29 +8,35 @@ import sys
 from collections.abc import Sequence
 
 from ictus.cli import (
+    beats,
     bench,
     evaluate,
     evaluate_music,
     info,
     predict,
     sample,
+    synthesize,
     train,
+    train_beats,
     transform,
 )
 from ictus.cli.arguments import Parser
 
 COMMANDS = (
     train,
+    train_beats,
     predict,
     evaluate,
     evaluate_music,
     transform,
     sample,
+    synthesize,
+    beats,
     info,
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
-TWO_WORDS = {"evaluate": evaluate_music.KINDS}
+TWO_WORDS = {"train": ("beats",), "evaluate": evaluate_music.KINDS}
 
 EPILOG = """\
 examples:
@@ -38,6 +44,8 @@ examples:
   ictus train songs.npz --hidden 200 200 --output genre.ictus
   ictus evaluate genre.ictus test.npz
   ictus predict genre.ictus new.csv --output genres.csv
+  ictus train beats my-songs --output mine.ictus
+  ictus beats song.flac --click clicks.wav --plot beats.png
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png

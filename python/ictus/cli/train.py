@@ -55,7 +55,9 @@ def _with_defaults(options: argparse.Namespace, table: Table) -> None:
         "momentum": 0.9,
         "activation": "relu",
     }
-    if digits:
+    if digits and options.optimizer == "hessian-free":
+        defaults |= {"hidden": digits["hidden"]}
+    elif digits:
         defaults |= {"dropout": 0.5, "input_dropout": 0.2, "learning_rate_decay": 0.9}
         defaults |= {"max_norm": 3.5, "optimizer": "sgd", **digits}
     for name, value in defaults.items():
@@ -147,6 +149,7 @@ def _make_model(options: argparse.Namespace, classification: bool) -> Any:
         checkpoint=options.checkpoint,
         pretrain=options.pretrain,
         pretraining_epochs=train_autoencoder.pretraining_epochs(options),
+        optimizer_options=train_autoencoder.optimizer_options(options),
     )
 
 

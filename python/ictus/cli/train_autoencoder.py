@@ -51,6 +51,16 @@ def pretraining_epochs(options: argparse.Namespace) -> int:
     return int(options.pretraining_epochs)
 
 
+def optimizer_options(options: argparse.Namespace) -> dict[str, Any] | None:
+    """Return more arguments of the optimiser; ValueError where it takes none of them."""
+    names = {"damping": "damping", "curvature_examples": "curvature_size"}
+    given = {own: getattr(options, name) for name, own in names.items()}
+    found = {name: value for name, value in given.items() if value is not None}
+    if found and options.optimizer != "hessian-free":
+        raise ValueError("--damping and --curvature-examples need --optimizer hessian-free")
+    return found or None
+
+
 def make_model(options: argparse.Namespace, kind: str) -> Any:
     """Return the estimator; ValueError for options that do not fit it or each other."""
     from ictus.models import Autoencoder
@@ -95,6 +105,7 @@ def make_model(options: argparse.Namespace, kind: str) -> Any:
         random_state=options.seed,
         progress=False if options.quiet or options.json else None,
         checkpoint=options.checkpoint,
+        optimizer_options=optimizer_options(options),
     )
     check_parameters(model, AUTOENCODER)
     check_combination(model)

@@ -18,7 +18,9 @@ from ictus.cli.standardize import Scaling, fold_into_machine
 MACHINES = {"rbm": "BernoulliRBM", "gaussian-rbm": "GaussianRBM", "softmax-rbm": "SoftmaxRBM"}
 
 #: Options that only a network has.
-NETWORK_OPTIONS = ("dropout", "input_dropout", "optimizer", "max_norm")
+NETWORK_OPTIONS = (
+    "dropout", "input_dropout", "optimizer", "max_norm", "damping", "curvature_examples",
+)  # fmt: skip
 
 #: Gibbs steps of the fantasies in a picture.
 PICTURE_STEPS = 2000

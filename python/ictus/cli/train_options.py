@@ -52,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     _network_options(parser.add_argument_group("network"))
     _training_options(parser.add_argument_group("training"))
+    _hessian_free_options(parser.add_argument_group("hessian-free training"))
     _autoencoder_options(parser.add_argument_group("autoencoders and pre-training"))
     _machine_options(parser.add_argument_group("Boltzmann machines"))
     _deep_options(parser.add_argument_group("deep belief nets"))
@@ -77,7 +78,12 @@ def _network_options(group: Any) -> None:
 
 def _training_options(group: Any) -> None:
     add = group.add_argument
-    add("--optimizer", choices=["sgd", "adam", "rmsprop"], help="default: adam; for digits, sgd")
+    add(
+        "--optimizer",
+        choices=["sgd", "adam", "rmsprop", "hessian-free"],
+        help="default: adam; for digits, sgd; hessian-free takes curvature into account, an epoch "
+        "is one iteration over all examples, without dropout",
+    )
     add(
         "--learning-rate",
         type=allowed.positive,
@@ -121,6 +127,17 @@ def _training_options(group: Any) -> None:
     add("--threads", type=allowed.thread_count, metavar="N", help="default: all processors")
     add("--checkpoint", metavar="FILE", help="written each epoch; gone on from if it exists")
     add("--quiet", action="store_true", help="no progress bar")
+
+
+def _hessian_free_options(group: Any) -> None:
+    add = group.add_argument
+    add("--damping", type=allowed.positive, metavar="L", help="the first lambda; default: 1")
+    add(
+        "--curvature-examples",
+        type=allowed.positive_integer,
+        metavar="N",
+        help="of the Gauss-Newton matrix of an iteration; default: a tenth, no fewer than 1000",
+    )
 
 
 def _autoencoder_options(group: Any) -> None:

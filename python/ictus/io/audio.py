@@ -23,6 +23,7 @@ Samples = npt.NDArray[np.float32]
 Path_ = str | os.PathLike[str]
 
 BLOCK_SECONDS = 10.0
+MAX_OGG_PAGE = 27 + 255 + 255 * 255  # bytes
 SMALL = 4096  # samples read at once near damage
 LOUD = 10.0  # full scale is 1; beyond this a file is probably damaged
 SAMPLE_RATES = (1_000, 1_000_000)  # Hz: what is outside is a damaged header
@@ -69,6 +70,18 @@ def _missing_wave_bytes(path: Path_) -> int:
     return 0
 
 
+def _lacks_last_page(path: Path_) -> bool:
+    """Whether an Ogg file ends without the page that is marked as the last of its stream."""
+    with open(path, "rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        file.seek(max(0, os.stat(path).st_size - MAX_OGG_PAGE))
+        page = file.read()
+    page = page[page.rfind(b"OggS") :]
+    body = sum(page[27 : 27 + page[26]]) if len(page) > 26 else 0
+    return len(page) < 27 + body or not page[5] & 4
+
+
 class AudioFile:
     """An audio file, open for reading: its properties, and its samples in blocks.
 
@@ -99,6 +112,7 @@ class AudioFile:
             if not file.read(1):
                 raise AudioFileError(f"{self.path}: the file is empty")
         self._missing_bytes = _missing_wave_bytes(self.path)
+        self._missing_end = _lacks_last_page(self.path)
         try:
             self._file = soundfile.SoundFile(self.path)
         except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
@@ -151,7 +165,7 @@ class AudioFile:
             try:
                 block = self._file.read(length, dtype="float32", always_2d=True)
             except (self._error, MemoryError) as error:
-                failure = getattr(error, "error_string", str(error)).rstrip(". ")
+                failure = failure or getattr(error, "error_string", str(error)).rstrip(". ")
                 if length <= SMALL or not self._seek(decoded):
                     break
                 length = SMALL  # what can be decoded before the damage
@@ -182,6 +196,8 @@ class AudioFile:
             self._warn(
                 f"cut off after {decoded / rate:.2f} s: {self._missing_bytes} bytes are missing"
             )
+        elif self._missing_end:
+            self._warn(f"cut off after {decoded / rate:.2f} s: the last page is missing")
         elif self.frames < 2**62 and decoded < self.frames - rate // 10:
             self._warn(f"{decoded / rate:.2f} s of {self.frames / rate:.2f} s could be decoded")
         if peak > LOUD:

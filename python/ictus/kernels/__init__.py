@@ -12,6 +12,7 @@ from ictus.kernels.activation import (
     squared_slopes,
     tanh,
 )
+from ictus.kernels.conjugate_gradient import cg_advance, cg_damp, cg_turn
 from ictus.kernels.convolution import (
     convolution,
     convolution_data_gradient,
@@ -75,6 +76,9 @@ __all__ = [
     "average_pooling_backward",
     "bernoulli",
     "binary_cross_entropy",
+    "cg_advance",
+    "cg_damp",
+    "cg_turn",
     "column_sums",
     "convolution",
     "convolution_data_gradient",

@@ -16,16 +16,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from ictus.models._parameters import DENSE, Check, check_parameters, is_integer
 from ictus.models.estimator_state import estimator_state, restored_estimator
+from ictus.models.optimizers import estimator_batch_size, estimator_optimizer
 from ictus.models.pretraining.pretrain import PretrainedLayer, pretrain
 from ictus.nn import Dense, Dropout, Layer, Network
-from ictus.optim import Optimizer, make_optimizer
 from ictus.train import Constant, Convergence, EarlyStopping, Exponential, Trainer
 
 Array = NDArray[Any]
 
 _TRAINED = ("n_iter_", "loss_")  # what every fitted model notes of its training
-
-DEFAULT_LEARNING_RATES = {"adam": 0.001, "rmsprop": 0.001, "sgd": 0.1}
 
 
 class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -65,6 +63,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pretrain: str | None = None,
         pretraining_epochs: int = 10,
         pretraining_learning_rate: float | None = None,
+        optimizer_options: dict[str, Any] | None = None,
     ) -> None:
         self.hidden_units = hidden_units
         self.activation = activation
@@ -93,6 +92,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pretrain = pretrain
         self.pretraining_epochs = pretraining_epochs
         self.pretraining_learning_rate = pretraining_learning_rate
+        self.optimizer_options = optimizer_options
 
     # --- building ------------------------------------------------------------------------------
 
@@ -112,19 +112,6 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         rule = "glorot" if self.initialization == "auto" else self.initialization
         return [*layers, Dense(outputs, initialization=rule)]
 
-    def _make_optimizer(self) -> Optimizer:
-        rate = self.learning_rate
-        options: dict[str, Any] = {
-            "learning_rate": DEFAULT_LEARNING_RATES[self.optimizer] if rate is None else rate,
-            "l1": self.l1,
-            "l2": self.l2,
-            "max_norm": self.max_norm,
-            "clip_norm": self.clip_norm,
-        }
-        if self.optimizer != "adam":
-            options["momentum"] = self.momentum
-        return make_optimizer(self.optimizer, **options)
-
     def _start(self, X: Array, outputs: int, loss: str) -> None:
         """Make network and trainer anew."""
         check_parameters(self, self._table)
@@ -135,13 +122,13 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._trainer = self._make_trainer(seed)
 
     def _make_trainer(self, seed: int) -> Trainer:
-        optimizer = self._make_optimizer()
+        optimizer = estimator_optimizer(self)
         rate = optimizer.learning_rate
         decays = self.learning_rate_decay != 1.0
         return Trainer(
             self.network_,
             optimizer,
-            batch_size=self.batch_size,
+            batch_size=estimator_batch_size(self),
             epochs=self.max_epochs,
             shuffle=self.shuffle,
             seed=seed,

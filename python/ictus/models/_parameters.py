@@ -61,7 +61,7 @@ DENSE: dict[str, Check] = {
     "dropout": PROBABILITY,
     "input_dropout": PROBABILITY,
     "initialization": one_of(["auto", *INITIALIZATIONS]),
-    "optimizer": one_of(["adam", "rmsprop", "sgd"]),
+    "optimizer": one_of(["adam", "hessian-free", "rmsprop", "sgd"]),
     "learning_rate": POSITIVE_OR_NONE,
     "learning_rate_decay": POSITIVE,
     "momentum": PROBABILITY,
@@ -84,6 +84,7 @@ DENSE: dict[str, Check] = {
     ),
     "pretraining_epochs": COUNT,
     "pretraining_learning_rate": POSITIVE_OR_NONE,
+    "optimizer_options": (lambda x: x is None or isinstance(x, dict), "a dictionary or None"),
 }
 
 #: The parameters of autoencoders.

@@ -25,9 +25,11 @@ _PARAMETERS = """
         Probability of dropping a hidden unit, or an input, in training.
     initialization : {"auto", "glorot", "he", "lecun", "gaussian", "sparse"}
         Rule of the initial weights; see ictus.nn.initialization.
-    optimizer : {"adam", "sgd", "rmsprop"}
+    optimizer : {"adam", "sgd", "rmsprop", "hessian-free"}
+        With hessian-free a gradient is of all examples, not of a minibatch, an epoch is one
+        iteration, and there is no dropout; see :class:`ictus.optim.HessianFree`.
     learning_rate : float, optional
-        0.001 for adam and rmsprop, 0.1 for sgd if not given.
+        0.001 for adam and rmsprop, 0.1 for sgd, 1 for hessian-free if not given.
     learning_rate_decay : float
         Factor of the learning rate after each epoch.
     momentum : float
@@ -67,6 +69,8 @@ _PARAMETERS = """
     pretraining_epochs : int
         Of each layer.
     pretraining_learning_rate : float, optional
+    optimizer_options : dict, optional
+        More arguments of the optimiser, by name: ``{"damping": 10.0}``, ``{"nesterov": True}``.
 
     Attributes
     ----------

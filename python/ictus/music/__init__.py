@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ictus.music.beats import Beats, BeatTracker, OnlineBeatTracker, load_networks
+    from ictus.music.click import add_clicks
     from ictus.music.decoding import decode_beats, decode_downbeats
     from ictus.music.features import (
         Features,
@@ -25,16 +27,21 @@ if TYPE_CHECKING:
 
 # Where each name lives; modules are loaded when a name is first used.
 _LAZY = {
+    "BeatTracker": "beats",
+    "Beats": "beats",
     "FeatureStream": "features",
     "Features": "features",
     "OnlineBeatDecoder": "online",
+    "OnlineBeatTracker": "beats",
     "Standardization": "features",
+    "add_clicks": "click",
     "beat_features": "features",
     "boundary_features": "features",
     "decode_beats": "decoding",
     "decode_downbeats": "decoding",
     "downbeat_features": "features",
     "estimate_tempo": "tempo",
+    "load_networks": "beats",
     "logarithmic_filterbank": "filterbanks",
     "max_pool": "features",
     "mel_filterbank": "filterbanks",
@@ -45,16 +52,21 @@ _LAZY = {
 }
 
 __all__ = [
+    "BeatTracker",
+    "Beats",
     "FeatureStream",
     "Features",
     "OnlineBeatDecoder",
+    "OnlineBeatTracker",
     "Standardization",
+    "add_clicks",
     "beat_features",
     "boundary_features",
     "decode_beats",
     "decode_downbeats",
     "downbeat_features",
     "estimate_tempo",
+    "load_networks",
     "logarithmic_filterbank",
     "max_pool",
     "mel_filterbank",

@@ -13,10 +13,12 @@ Activations = npt.NDArray[np.floating]
 
 # Where no way has a probability above 0, activations are kept this far from 0 and 1.
 CAUTION = 1e-7
+# After so many blocks it is tried to settle some.
+SETTLE = 10
 
 
 def best_path(
-    model: BarPointer, log_densities: Floats, *, block: int = 60_000, horizon: int = 3000
+    model: BarPointer, log_densities: Floats, *, block: int = 3000
 ) -> tuple[npt.NDArray[np.int32], float]:
     """Return the most probable states, shape (frames,), and their log probability.
 
@@ -25,45 +27,53 @@ def best_path(
 
     Parameters
     ----------
-    block, horizon : int
-        After each `block` of frames, what lies more than `horizon` frames back is settled if all
-        states agree on it, and its back-pointers are dropped: the memory they take does not grow
-        with the recording, and the path is the same.
+    block : int
+        In frames. Now and then the blocks on which the ways to all states agree are settled, and
+        their back-pointers are dropped: where activations say anything, the memory that these take
+        does not grow with the recording. The path is the same.
     """
     scores = np.full(model.states, np.log(1.0 / model.states))
     settled: list[npt.NDArray[np.int32]] = []
-    origins = np.empty((0, *model.shape), np.uint16)
+    waiting: list[npt.NDArray[np.uint16]] = []
+    full = SETTLE
     for start in range(0, len(log_densities), block):
         part = np.ascontiguousarray(log_densities[start : start + block])
-        newest = viterbi_advance(model, part, scores)
-        origins = np.concatenate([origins, newest]) if len(origins) else newest
-        if start + block < len(log_densities):
-            origins = _settle(model, scores, origins, horizon, settled)
+        waiting.append(viterbi_advance(model, part, scores))
+        if len(waiting) >= full:
+            _settle(model, scores, waiting, settled)
+            full = max(SETTLE, 2 * len(waiting))  # tried rarely where it fails
     best = np.array([np.argmax(scores)], np.int32)
     score = float(scores[best[0]])
     if not np.isfinite(score):
         return np.empty(0, np.int32), -np.inf
-    path = np.empty(len(origins), np.int32)
-    viterbi_trace(model, origins, best, path)
-    return np.concatenate([*settled, path]), score
+    return np.concatenate([*settled, *_trace(model, waiting, best)]), score
+
+
+def _trace(
+    model: BarPointer, blocks: list[npt.NDArray[np.uint16]], state: npt.NDArray[np.int32]
+) -> list[npt.NDArray[np.int32]]:
+    """The path to a state through the blocks before it, one array a block."""
+    paths = []
+    for origins in reversed(blocks):
+        paths.append(np.empty(len(origins), np.int32))
+        viterbi_trace(model, origins, state, paths[-1])
+    return paths[::-1]
 
 
 def _settle(
     model: BarPointer,
     scores: Floats,
-    origins: npt.NDArray[np.uint16],
-    horizon: int,
+    waiting: list[npt.NDArray[np.uint16]],
     settled: list[npt.NDArray[np.int32]],
-) -> npt.NDArray[np.uint16]:
-    """Settle what all possible states agree on; return the back-pointers that are still needed."""
-    possible = np.flatnonzero(scores > -np.inf).astype(np.int32)
-    before = viterbi_trace(model, origins[-horizon:], possible)
-    if len(before) == 0 or (before != before[0]).any():
-        return origins
-    path = np.empty(len(origins[:-horizon]), np.int32)
-    viterbi_trace(model, origins[:-horizon], before[:1].copy(), path)
-    settled.append(path)
-    return origins[-horizon:].copy()
+) -> None:
+    """Move the blocks from which a single state leads to all possible ones to the settled path."""
+    states = np.flatnonzero(scores > -np.inf).astype(np.int32)
+    for number in range(len(waiting) - 1, 0, -1):
+        states = np.unique(viterbi_trace(model, waiting[number], states))
+        if len(states) == 1:
+            settled += _trace(model, waiting[:number], states)
+            del waiting[:number]
+            return
 
 
 def most_probable(

@@ -1,6 +1,7 @@
 """Layers, losses, initialisation, and the network that chains them over one flat vector."""
 
 from ictus.nn.convolution import Conv1D, Conv2D
+from ictus.nn.curvature import GaussNewton
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
 from ictus.nn.elementwise import Activation
@@ -35,6 +36,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussNewton",
     "Layer",
     "Loss",
     "MaxPool",

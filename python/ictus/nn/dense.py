@@ -47,6 +47,7 @@ class Dense(ActivatedLayer):
     """
 
     kind = "dense"
+    sums_squares = True
 
     def __init__(
         self,
@@ -146,6 +147,27 @@ class Dense(ActivatedLayer):
         sum_bias_gradient(grad, bias_gradient, accumulate)
         if contraction is not None:
             contraction.add_weights_gradient(views[0], weights_gradient, cache)
+        if not propagate:
+            return None
+        out = cache.input_gradient
+        _core.gemm(grad, views[0].T, out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        return out
+
+    def squared_gradients(
+        self,
+        grad: Array,
+        views: Views,
+        cache: Cache,
+        into: Views,
+        accumulate: bool,
+        propagate: bool,
+    ) -> Array | None:
+        assert cache.x is not None, "squared_gradients needs a forward pass before it"
+        self._times_derivative(grad, cache)
+        # The gradient of a weight for one row is a product of two numbers, and so is its square.
+        squares, beta = np.square(grad), 1.0 if accumulate else 0.0
+        _core.gemm(np.square(cache.x).T, squares, into[0], 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+        sum_bias_gradient(squares, into[1], accumulate)
         if not propagate:
             return None
         out = cache.input_gradient

@@ -43,6 +43,8 @@ class Draws:
 class Cache:
     """What a layer keeps of a pass: its input, its output, and room for gradients.
 
+    The room is that of the cache `beside`, if it is given, which has no fewer rows.
+
     Attributes
     ----------
     x, y : array, shape (rows, input_size) and (rows, output_size)
@@ -64,11 +66,23 @@ class Cache:
     __slots__ = ("draws", "input_gradient", "input_shape", "kept", "output_shape", "penalty",
                  "penalty_scale", "tangent", "x", "y")  # fmt: skip
 
-    def __init__(self, rows: int, input_size: int, output_size: int, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        rows: int,
+        input_size: int,
+        output_size: int,
+        dtype: np.dtype[Any],
+        beside: Cache | None = None,
+    ) -> None:
         self.x: Array | None = None
         self.y: Array = np.empty((rows, output_size), dtype)
-        self.input_gradient: Array = np.empty((rows, input_size), dtype)
-        self.tangent: Array = np.empty((rows, output_size), dtype)
+        self.input_gradient: Array
+        self.tangent: Array
+        if beside is None:
+            self.input_gradient = np.empty((rows, input_size), dtype)
+            self.tangent = np.empty((rows, output_size), dtype)
+        else:
+            self.input_gradient, self.tangent = beside.input_gradient[:rows], beside.tangent[:rows]
         self.draws: Draws | None = None
         self.penalty_scale = 0.0
         self.penalty: Any = None
@@ -85,6 +99,8 @@ class Layer(ABC):
     output_size: int = 0
     #: Whether the layer adds penalties to the loss; see :meth:`penalty`.
     penalized: bool = False
+    #: Whether :meth:`squared_gradients` knows the layer's parameters.
+    sums_squares: bool = False
     #: Number of the layer below whose first parameter this one uses too, transposed.
     tied_to: int | None = None
     #: Whether each number of the output comes from the one at its place: examples of any shape.
@@ -159,6 +175,21 @@ class Layer(ABC):
         Writes the parameters' gradients to ``gradient_views`` (adds, with ``accumulate``), may
         overwrite ``grad``, and returns the gradient with respect to the input if ``propagate``.
         """
+
+    def squared_gradients(
+        self,
+        grad: Array,
+        views: Views,
+        cache: Cache,
+        into: Views,
+        accumulate: bool,
+        propagate: bool,
+    ) -> Array | None:
+        """As :meth:`backward`, with the sum over rows of squared gradients instead of the sum.
+
+        Of layers without parameters, and of those that have ``sums_squares``.
+        """
+        return self.backward(grad, views, cache, into, accumulate, propagate)
 
     @abstractmethod
     def jvp(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ictus.nn.chain import Chain
+from ictus.nn.derivatives import CurvatureProducts
 from ictus.nn.embedding import Embedding
 from ictus.nn.kinds import check_output_layer
 from ictus.nn.layer import Array, Layer
@@ -17,7 +18,7 @@ from ictus.nn.recurrent import RecurrentBase
 from ictus.nn.shapes import by_place, size_of, targets_by_place
 
 
-class Network(Chain):
+class Network(CurvatureProducts, Chain):
     """A chain of layers whose parameters are views into one flat vector.
 
     Parameters
@@ -183,30 +184,6 @@ class Network(Chain):
             value += self.layers[i].penalty(self._views[i], caches[i], scale)
         self._backward(logits, caches, self._gradient_views, accumulate)
         return value
-
-    def gauss_newton_product(
-        self, x: Any, direction: Array, out: Array | None = None, weights: Array | None = None
-    ) -> Array:
-        """Return ``G direction``, G the Gauss-Newton matrix of the mean loss over the batch.
-
-        ``G = 1/rows sum J^T H J`` with J the Jacobian of the logits and H the loss's Hessian with
-        respect to them (Schraudolph 2002; Martens 2010). Targets do not enter.
-
-        Parameters
-        ----------
-        x : array-like, shape (rows, *input_shape)
-        direction : array, shape (parameter_count,)
-        out : array, shape (parameter_count,), optional
-        """
-        x, caches = self._passes.enter(self.check_input(x))
-        logits = self._forward(x, caches, False, 0)
-        tangent = self._jvp(self.views(self._check_direction(direction)), caches)
-        flat, v, weights = by_place(logits, tangent, weights, self.output_size)
-        self.loss_function.curvature(flat, v, v, weights, 1.0 / len(x))
-        if out is None:
-            out = np.empty_like(self.parameters)
-        self._backward(tangent, caches, self.views(out), False)
-        return out
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"loss": self.loss_name}

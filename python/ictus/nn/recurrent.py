@@ -13,8 +13,11 @@ from ictus.kernels.activation import activation_number
 from ictus.nn.initialization import initialize_weights
 from ictus.nn.layer import Array, Draws, Layer, Views
 from ictus.nn.sequences import SequenceCache
+from ictus.nn.vanishing import VanishingPenalty
 
 OUTPUTS = ("steps", "last")
+# Slopes of tanh units are not taken for smaller than this where something is divided by them.
+SATURATED = 1e-6
 
 
 def orthogonal(generator: np.random.Generator, units: int) -> Array:
@@ -122,6 +125,9 @@ class RecurrentBase(Layer):
     def take_gradients(self, gradients: Views, gradient_views: Views) -> None:
         """Copy gradients to their views where :meth:`kernel_views` made arrays of their own."""
 
+    def take_pass(self, cache: Any, gates: Array, views: Views, gradient_views: Views) -> None:
+        """See the gradients with respect to the gates' inputs that a backward pass has left."""
+
     def native_layer(self, views: Views) -> Any:
         """Return the native layer of these parameters (or a direction)."""
         return self._native(self.kernel_views(views))
@@ -196,14 +202,23 @@ class RecurrentBase(Layer):
             final, steps = self._state(cache, "final gradient"), None
             final[...] = 0
             final[0] = grad.reshape(-1, self.directions, self.units).transpose(1, 0, 2)
+        if cache.structural_damping:
+            steps = self._add_structural_damping(steps, cache)
         out = cache.input_gradient if propagate else None
         gradients = self.kernel_views(gradient_views)
+        gates, memory = cache.gates, cache.memory
+        if cache.keep:  # the pass overwrites them
+            gates = cache.array("gates gradient", *gates.shape)
+            memory = cache.array("memory gradient", *memory.shape)
+            gates[...], memory[...] = cache.gates, cache.memory
         cache.layer.backward(
-            cache.sequences, cache.x, cache.steps, cache.start, cache.gates, cache.memory,
+            cache.sequences, cache.x, cache.steps, cache.start, gates, memory,
             cache.previous, steps, final, out, None, self._native(gradients), accumulate,
         )  # fmt: skip
         self.take_gradients(gradients, gradient_views)
-        cache.gates = None  # the pass has overwritten it
+        self.take_pass(cache, gates, views, gradient_views)
+        if not cache.keep:
+            cache.gates = None
         if out is not None and self.skip:
             out += grad[:, self.width :]
         return out
@@ -228,6 +243,34 @@ class RecurrentBase(Layer):
             return tangent
         return self._last(final, cache.tangent)
 
+    def _add_structural_damping(self, grad: Array | None, cache: Any) -> Array:
+        """Add to the gradient of each step's output that of how far it moves along the tangent.
+
+        Martens & Sutskever 2011, section 3.1.
+        """
+        last = self.output == "last"
+        tangent = cache.tangent[:, : self.width]
+        if last:
+            tangent = cache.array("steps tangent", *cache.steps.shape)
+        pull: Array = cache.array("steps gradient", *tangent.shape)
+        if self.bounded:
+            # The loss that matches tanh has the slope h_dot with respect to what tanh is taken of.
+            np.multiply(cache.steps, cache.steps, out=pull)
+            np.subtract(1, pull, out=pull)
+            np.maximum(pull, SATURATED, out=pull)
+            np.divide(tangent, pull, out=pull)
+            pull *= cache.structural_damping
+        else:
+            np.multiply(tangent, cache.structural_damping, out=pull)
+        if grad is not None:
+            pull += grad
+        return pull
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the outputs are those of tanh alone."""
+        return False
+
     @abstractmethod
     def options(self) -> dict[str, Any]:
         """Return the arguments of this kind of layer alone."""
@@ -251,6 +294,12 @@ class Recurrent(RecurrentBase):
     ----------
     activation : {"tanh", "relu"}
         f. With "relu", initial recurrent weights are the identity (Le, Jaitly & Hinton 2015).
+    vanishing_penalty : float
+        Weight of a penalty that keeps gradients from vanishing over time (Pascanu, Mikolov & Bengio
+        2013, equation 9): the mean over steps of ``(|d U^T f'| / |d| - 1)^2``, d the gradient with
+        respect to the units' inputs one step later. As there, its gradient is taken with respect
+        to U alone, at given gradients; it is not part of the loss that is reported. With tanh units
+        in one direction.
     units, output, directions, scale, skip
         See :class:`RecurrentBase`.
     """
@@ -259,11 +308,24 @@ class Recurrent(RecurrentBase):
     gates, states = 1, 1
     native, native_stream = _core.RecurrentLayer, _core.RecurrentStream
 
-    def __init__(self, units: int, activation: str = "tanh", **shared: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        activation: str = "tanh",
+        *,
+        vanishing_penalty: float = 0.0,
+        **shared: Any,
+    ) -> None:
         super().__init__(units, **shared)
         if activation not in ("tanh", "relu"):
             raise ValueError(f"Recurrent: activation must be tanh or relu, got {activation!r}")
         self.activation = activation
+        self.vanishing_penalty = VanishingPenalty.of(self, vanishing_penalty)
+
+    def take_pass(self, cache: Any, gates: Array, views: Views, gradient_views: Views) -> None:
+        # Outside training (Gauss-Newton products, say) there is no penalty.
+        if self.vanishing_penalty is not None and not cache.keep:
+            self.vanishing_penalty.add_gradient(cache, gates, views[1], gradient_views[1])
 
     @property
     def activation_number(self) -> int:
@@ -276,8 +338,15 @@ class Recurrent(RecurrentBase):
                 self.units
             )
 
+    @property
+    def bounded(self) -> bool:
+        return self.activation == "tanh"
+
     def options(self) -> dict[str, Any]:
-        return {"activation": self.activation}
+        options: dict[str, Any] = {"activation": self.activation}
+        if self.vanishing_penalty is not None:
+            options["vanishing_penalty"] = self.vanishing_penalty.weight
+        return options
 
 
 class GRU(RecurrentBase):

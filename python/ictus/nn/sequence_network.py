@@ -37,6 +37,8 @@ class SequenceNetwork(Network):
     >>> network = SequenceNetwork(266, [Bidirectional(LSTM(25)), Dense(1)], "binary_cross_entropy")
     """
 
+    _weighted_mean = True
+
     def _check_layers(self) -> None:
         check_output_layer(self.layers)
         whole = False
@@ -112,8 +114,18 @@ class SequenceNetwork(Network):
     ) -> list[Cache]:
         if not self._sequence_caches:
             self._sequence_caches = [SequenceCache(self.dtype) for _ in self.layers]
+        return self.fit_caches(batch, self._sequence_caches, record, states)
+
+    def fit_caches(
+        self,
+        batch: SequenceBatch,
+        caches: list[SequenceCache],
+        record: bool = True,
+        states: list[Array] | None = None,
+    ) -> list[Cache]:
+        """Return the caches, one a layer, with the sizes of a batch."""
         rows, left = len(batch.frames), list(states or ())
-        for layer, cache in zip(self.layers, self._sequence_caches, strict=True):
+        for layer, cache in zip(self.layers, caches, strict=True):
             cache.sequences, cache.record, cache.state = batch.sequences, record, None
             out = rows
             if isinstance(layer, RecurrentBase):
@@ -122,7 +134,7 @@ class SequenceNetwork(Network):
             inputs = 0 if isinstance(layer, Embedding) else layer.input_size
             cache.fit(rows, inputs, out, layer.output_size)
             rows = out
-        return list(self._sequence_caches)
+        return list(caches)
 
     def zero_states(self, count: int) -> list[Array]:
         """Return states before the first step, one array a recurrent layer, for `count` sequences.
@@ -245,18 +257,29 @@ class SequenceNetwork(Network):
         self._forward(batch.frames, caches, False, 0)
         return self._jvp(self.views(self._check_direction(direction)), caches).copy()
 
-    def gauss_newton_product(
-        self, x: Any, direction: Array, out: Array | None = None, weights: Array | None = None
-    ) -> Array:
-        """Return ``G direction``; see :meth:`Network.gauss_newton_product`."""
-        batch = x if isinstance(x, SequenceBatch) else self.check_input(x)
-        caches = self._batch_caches(batch, True)
-        logits = self._forward(batch.frames, caches, False, 0)
-        tangent = self._jvp(self.views(self._check_direction(direction)), caches)
-        self.loss_function.curvature(logits, tangent, tangent, weights, 1.0 / len(logits))
-        out = np.empty_like(self.parameters) if out is None else out
-        self._backward(tangent, caches, self.views(out), False)
-        return out
+    def parts(self, x: Any, weights: Any = None, rows: int = FRAMES_AT_ONCE) -> list[Any]:
+        """Return sequences as batches of about `rows` frames, each with the weights of its outputs.
+
+        The largest comes first.
+        """
+        if isinstance(x, SequenceBatch):
+            return [(x, weights)]
+        sequences = self.check_sequences(x)
+        bounds, frames = [0], 0
+        for number, one in enumerate(sequences):
+            if frames and frames + len(one) > rows:
+                bounds.append(number)
+                frames = 0
+            frames += len(one)
+        result = []
+        for first, last in zip(bounds, [*bounds[1:], len(sequences)], strict=True):
+            chosen = None if weights is None else self._joined_weights(weights[first:last])
+            result.append((join(sequences[first:last]), chosen))
+        return sorted(result, key=lambda part: -len(part[0].frames))
+
+    def output_rows(self, x: SequenceBatch) -> int:
+        """Rows of the logits of a batch: its steps, or its sequences."""
+        return len(x) if self.last_output else len(x.frames)
 
     def stream(self) -> Stream:
         """Return an object that is fed frame by frame, with the weights the network has now.

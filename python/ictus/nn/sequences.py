@@ -112,6 +112,13 @@ def join(arrays: Sequence[Array]) -> SequenceBatch:
     return SequenceBatch(frames, [len(one) for one in arrays])
 
 
+#: Arrays that a forward pass does not leave to others: caches beside each other share them.
+SCRATCH = frozenset(
+    ["input gradient", "tangent", "steps tangent", "final tangent", "final gradient",
+     "gates gradient", "memory gradient", "steps gradient"]
+)  # fmt: skip
+
+
 class SequenceCache(Cache):
     """A cache whose arrays follow the size of each batch, in memory that only grows.
 
@@ -125,15 +132,25 @@ class SequenceCache(Cache):
         A recurrent layer begins there and leaves its final state there; None: zeros, not kept.
     layer : object or None
         A recurrent layer's native one, with the parameters of the last forward pass.
+    keep : bool
+        Whether a backward pass leaves what was recorded as it is, for more passes.
+    structural_damping : float
+        What a backward pass adds of the last tangent to the gradient of a recurrent layer's
+        outputs; see :class:`ictus.nn.GaussNewton`.
     """
 
-    __slots__ = ("_dtype", "_rooms", "gates", "layer", "memory", "previous", "record", "sequences",
-                 "start", "state", "steps")  # fmt: skip
+    __slots__ = (
+        "_dtype", "_rooms", "_scratch", "gates", "keep", "layer", "memory", "previous", "record",
+        "sequences", "start", "state", "steps", "structural_damping",
+    )  # fmt: skip
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype[Any], beside: Any = None) -> None:
         super().__init__(0, 0, 0, dtype)
         self._dtype = dtype
         self._rooms: dict[str, Array] = {}
+        self._scratch = self._rooms if beside is None else beside._scratch
+        self.keep = False
+        self.structural_damping = 0.0
         self.sequences: Sequences | None = None
         self.record = True
         self.layer: Any = None
@@ -147,9 +164,10 @@ class SequenceCache(Cache):
     def array(self, name: str, *shape: int) -> Array:
         """Return room for an array; its contents are what the last batch left."""
         size = math.prod(shape)
-        room = self._rooms.get(name)
+        rooms = self._scratch if name in SCRATCH else self._rooms
+        room = rooms.get(name)
         if room is None or room.size < size:
-            room = self._rooms[name] = np.empty(size, self._dtype)
+            room = rooms[name] = np.empty(size, self._dtype)
         return room[:size].reshape(shape)
 
     def fit(self, rows: int, input_size: int, rows_out: int, output_size: int) -> None:

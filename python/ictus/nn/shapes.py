@@ -141,14 +141,16 @@ class Passes:
         if caches is None:
             if len(self._kept) >= KEPT_BATCH_SIZES:
                 del self._kept[next(iter(self._kept))]
-            caches = self._kept[rows, shape] = self._made(rows, shape)
+            caches = self._kept[rows, shape] = self.made(rows, shape)
         return caches
 
-    def _made(self, rows: int, shape: Sizes) -> list[Cache]:
+    def made(self, rows: int, shape: Sizes, beside: Sequence[Cache] | None = None) -> list[Cache]:
+        """Return new caches, whose room for gradients and tangents is that of `beside` if given."""
         caches = []
-        for layer in self._layers:
+        for number, layer in enumerate(self._layers):
             below, shape = shape, layer.output_shape(shape)
-            cache = Cache(rows, size_of(below), size_of(shape), self._dtype)
+            other = None if beside is None else beside[number]
+            cache = Cache(rows, size_of(below), size_of(shape), self._dtype, other)
             cache.input_shape, cache.output_shape = below, shape
             caches.append(cache)
         return caches

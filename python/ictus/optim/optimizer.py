@@ -49,6 +49,8 @@ class Optimizer(ABC):
     name: ClassVar[str]
     #: Vectors of the parameters' size that the rule keeps.
     vectors: ClassVar[tuple[str, ...]] = ()
+    #: Attributes that change in training, where the rule has them: a checkpoint puts them back.
+    scheduled: ClassVar[tuple[str, ...]] = ("learning_rate", "momentum")
 
     def __init_subclass__(cls) -> None:
         OPTIMIZERS[cls.name] = cls

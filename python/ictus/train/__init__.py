@@ -4,7 +4,17 @@ from ictus.train.batches import Batches, BatchOrder, Source, SourceBatches
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
 from ictus.train.loop import Callback, DivergenceError, TrainingLoop
-from ictus.train.schedules import SCHEDULES, Constant, Exponential, Linear, Schedule, Steps
+from ictus.train.minimize import minimize
+from ictus.train.objective import NetworkObjective
+from ictus.train.schedules import (
+    SCHEDULES,
+    Constant,
+    Exponential,
+    Linear,
+    NesterovMomentum,
+    Schedule,
+    Steps,
+)
 from ictus.train.sequence_trainer import SequenceBatches, SequenceTrainer
 from ictus.train.stopping import Convergence, EarlyStopping, GapStopping
 from ictus.train.trainer import Trainer
@@ -23,6 +33,8 @@ __all__ = [
     "GapStopping",
     "History",
     "Linear",
+    "NesterovMomentum",
+    "NetworkObjective",
     "Schedule",
     "SequenceBatches",
     "SequenceTrainer",
@@ -32,5 +44,6 @@ __all__ = [
     "Trainer",
     "TrainingLoop",
     "load_checkpoint",
+    "minimize",
     "save_checkpoint",
 ]

@@ -15,7 +15,7 @@ from ictus.train.batches import BatchOrder
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
 from ictus.train.interrupt import InterruptGuard
-from ictus.train.progress import progress_bar
+from ictus.train.progress import Bar, progress_bar
 from ictus.train.stopping import Convergence, EarlyStopping
 
 Array = NDArray[Any]
@@ -92,6 +92,7 @@ class TrainingLoop:
         self.data_digest: str | None = None
         self._loss_sum = 0.0
         self._seconds = 0.0
+        self._bar: Bar | None = None
 
     # --- what a trainer says ---------------------------------------------------------------------
 
@@ -149,12 +150,12 @@ class TrainingLoop:
         last = self.epochs if epochs is None else self.epoch + epochs
         self.history.stopped, self.history.interrupted = "epochs", False
         done = min(self.epoch * batches.size + self.batch * batches.batch_size, last * batches.size)
-        bar = progress_bar(self.progress, last * batches.size, done, "training")
+        bar = self._bar = progress_bar(self.progress, last * batches.size, done, "training")
         try:
             with InterruptGuard() as guard:
                 while self.epoch < last:
                     self._run_epoch(batches, bar, guard)
-                    if guard.requested:
+                    if self._stop_requested(guard):
                         self.history.interrupted, self.history.stopped = True, "interrupted"
                         break
                     if self._finish_epoch(batches, held_out):
@@ -168,6 +169,14 @@ class TrainingLoop:
             if best is not None and not self.history.interrupted:
                 self._kept()[...] = best
         return self.history
+
+    def _stop_requested(self, guard: InterruptGuard) -> bool:
+        return guard.requested
+
+    def _report(self, text: str) -> None:
+        """Say how far an update has come, where updates take long."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"epoch {self.epoch + 1} {text}")
 
     def _run_epoch(self, batches: BatchOrder, bar: Any, guard: InterruptGuard) -> None:
         good = [array.copy() for array in self._training_state()]
@@ -187,7 +196,7 @@ class TrainingLoop:
                     seen = min(self.batch * batches.batch_size, batches.size)
                     text = self._postfix(self._loss_sum / seen)
                     bar.set_postfix_str(f"epoch {self.epoch + 1} {text}")
-                if guard.requested:
+                if self._stop_requested(guard):
                     break
             if not np.isfinite(self._model.parameters).all():
                 raise self._diverged("weights that are not finite")
@@ -198,11 +207,14 @@ class TrainingLoop:
             raise
         self._seconds += time.perf_counter() - started
 
+    def _advice(self) -> str:
+        return "Try a lower learning rate."
+
     def _diverged(self, what: str) -> DivergenceError:
         return DivergenceError(
             f"training diverged: {what} in epoch {self.epoch + 1}, minibatch {self.batch + 1}, "
             f"with learning rate {self.current_learning_rate:g}; the {self.kind} has the weights "
-            "of the last complete epoch again. Try a lower learning rate."
+            f"of the last complete epoch again. {self._advice()}"
         )
 
     def _finish_epoch(self, batches: BatchOrder, held_out: Any) -> bool:

@@ -94,3 +94,37 @@ class Steps(Schedule):
 
     def __call__(self, epoch: float) -> float:
         return self.values[sum(epoch >= boundary for boundary in self.boundaries)]
+
+
+@dataclass(frozen=True)
+class NesterovMomentum(Schedule):
+    """The momentum of Sutskever et al. 2013, "On the importance of initialization and momentum".
+
+    ``min(1 - 2**(-1 - log2(floor(t / 250) + 1)), maximum)`` at update t (equation 5), and ``final``
+    for the last ``final_updates`` of ``updates``, where it brings the loss down by much. For
+    ``SGD(nesterov=True)``.
+
+    Parameters
+    ----------
+    maximum : float
+        0.9, 0.99, 0.995 or 0.999 in the paper.
+    updates_per_epoch : int
+        Minibatches of an epoch.
+    updates : int
+        Of the whole training; 0: the end is not known, and there is no last part.
+    final : float
+    final_updates : int
+    """
+
+    maximum: float
+    updates_per_epoch: int
+    updates: int = 0
+    final: float = 0.9
+    final_updates: int = 1000
+    name: ClassVar[str] = "nesterov_momentum"
+
+    def __call__(self, epoch: float) -> float:
+        update = round(epoch * self.updates_per_epoch)
+        if self.updates and update >= self.updates - self.final_updates:
+            return min(self.final, self.maximum)
+        return min(1 - 0.5 / (update // 250 + 1), self.maximum)

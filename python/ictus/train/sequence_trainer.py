@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ictus.nn import SequenceBatch, SequenceNetwork
 from ictus.nn.sequences import join
-from ictus.optim import Optimizer
+from ictus.optim import HessianFree, Optimizer
 from ictus.train.batches import BatchOrder
 from ictus.train.trainer import Trainer
 
@@ -95,6 +95,10 @@ class SequenceTrainer(Trainer):
         if truncate is not None:
             if int(truncate) != truncate or truncate < 1:
                 raise ValueError(f"truncate must be a positive integer, got {truncate!r}")
+            if not self.processes.alone:
+                raise ValueError("truncate must be None with several processes")
+            if isinstance(optimizer, HessianFree):
+                raise ValueError("truncate must be None with hessian-free training")
             if network.last_output or any(getattr(x, "directions", 1) == 2 for x in network.layers):
                 raise ValueError(
                     "truncate needs an output for every step and one direction: other layers see "
@@ -149,7 +153,7 @@ class SequenceTrainer(Trainer):
             targets,
             self._row_weights(targets, weights),
             batch_size=self.batch_size,
-            shuffle=self.shuffle,
+            shuffle=self._shuffles(len(sequences)),
             seed=self.seed,
         )
 

@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.nn import Network
-from ictus.optim import SGD, Optimizer
+from ictus.optim import SGD, BreakdownError, HessianFree, Optimizer
+from ictus.optim.iteration import log_of
 from ictus.train.batches import Batches
 from ictus.train.checkpoint import CheckpointError
+from ictus.train.distributed import Processes
 from ictus.train.history import History
+from ictus.train.interrupt import InterruptGuard
 from ictus.train.loop import Callback, TrainingLoop
+from ictus.train.objective import NetworkObjective, check_deterministic, shared_gradient
 from ictus.train.schedules import Schedule
 from ictus.train.stopping import Convergence, EarlyStopping
 
@@ -53,6 +57,9 @@ class Trainer(TrainingLoop):
         Written after every ``checkpoint_every`` epochs, at the end, and at Ctrl-C.
     progress : bool, optional
         Progress bar; None: where standard error is a terminal.
+    comm : mpi4py.MPI.Comm, optional
+        Data-parallel training: each process works on its share of every minibatch, and gradients
+        and curvature products are summed. All processes get the same data and arguments.
 
     Attributes
     ----------
@@ -81,7 +88,9 @@ class Trainer(TrainingLoop):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 1,
         progress: bool | None = None,
+        comm: Any = None,
     ) -> None:
+        self.processes = Processes(comm)
         super().__init__(
             network,
             batch_size=batch_size,
@@ -93,8 +102,10 @@ class Trainer(TrainingLoop):
             callbacks=callbacks,
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
-            progress=progress,
+            progress=progress if self.processes.rank == 0 else False,
         )
+        if isinstance(optimizer, HessianFree):
+            check_deterministic(network)
         self.network = network
         self.optimizer = SGD(0.1, momentum=0.9) if optimizer is None else optimizer
         self.learning_rate, self.momentum, self.score = learning_rate, momentum, score
@@ -151,9 +162,23 @@ class Trainer(TrainingLoop):
             self.optimizer.momentum = self.momentum(epoch)  # type: ignore[attr-defined]
 
     def _step(self, batch: Any) -> float:
-        loss = self.network.loss_and_gradient(*batch)
+        if isinstance(self.optimizer, HessianFree):
+            return self._iterate(self.optimizer, batch)
+        if self.processes.alone:
+            loss = self.network.loss_and_gradient(*batch)
+        else:
+            loss = shared_gradient(self.network, batch, self.processes)
         self._update(loss)
         return loss
+
+    def _iterate(self, optimizer: HessianFree, batch: Any) -> float:
+        """Make one iteration with curvature on a batch; return its loss afterwards."""
+        try:
+            objective = NetworkObjective(self.network, batch, self.processes)
+            log = optimizer.iterate(objective, self._report)
+        except BreakdownError as error:
+            raise self._diverged(str(error)) from error
+        return log.new_loss - log.penalty
 
     def _update(self, loss: float) -> None:
         """Move the parameters along the gradient that came with this loss."""
@@ -161,8 +186,23 @@ class Trainer(TrainingLoop):
             raise self._diverged(f"loss {loss}")
         self.optimizer.step(self.network.parameters, self.network.gradient)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        if self.processes.rank == 0:
+            super().save(path)
+
+    def _stop_requested(self, guard: InterruptGuard) -> bool:
+        # All processes must leave at the same place.
+        return self.processes.sum(float(guard.requested)) > 0
+
+    def _advice(self) -> str:
+        if isinstance(self.optimizer, HessianFree):
+            return "Try a larger damping."
+        return super()._advice()
+
     def _measure(self, loss: float, held_out: Any) -> dict[str, float]:
         measured = {"loss": loss}
+        if isinstance(self.optimizer, HessianFree) and self.optimizer.iteration is not None:
+            measured |= log_of(self.optimizer.iteration)
         if held_out is None:
             return measured
         measured["validation_loss"] = self.network.loss(*held_out)
@@ -202,11 +242,17 @@ class Trainer(TrainingLoop):
             if f"optimizer.{name}" in tensors:
                 self.optimizer.state[name] = tensors[f"optimizer.{name}"]
         self.optimizer.steps = state["steps"]
-        for name in ("learning_rate", "momentum"):  # what the schedules had set last
+        for name in self.optimizer.scheduled:  # what schedules and rules had set last
             if name in state["optimizer"]:
                 setattr(self.optimizer, name, state["optimizer"][name])
 
     # --- data ----------------------------------------------------------------------------------
+
+    def _shuffles(self, size: int) -> bool:
+        # A batch of all examples is the same in any order, and is not copied in its own.
+        return self.shuffle and not (
+            isinstance(self.optimizer, HessianFree) and self.batch_size >= size
+        )
 
     def _checked(self, x: Any, y: Any, what: str = "") -> tuple[Array, Array]:
         x = self.network.examples(x, f"{what}x")
@@ -235,7 +281,7 @@ class Trainer(TrainingLoop):
             y,
             weights,
             batch_size=self.batch_size,
-            shuffle=self.shuffle,
+            shuffle=self._shuffles(len(x)),
             seed=self.seed,
             dtype=self.network.dtype,
         )

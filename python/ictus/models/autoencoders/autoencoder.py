@@ -60,7 +60,7 @@ class Autoencoder(DenseEstimator):
         As of :class:`MLPClassifier`.
     tol, patience, early_stopping, validation_fraction, l1, l2, max_norm, clip_norm, shuffle, dtype
         As of :class:`MLPClassifier`; the validation loss is that of reconstruction without noise.
-    random_state, progress, checkpoint
+    random_state, progress, checkpoint, optimizer_options
         As of :class:`MLPClassifier`. ``fit`` goes on from checkpoints of all phases.
 
     Attributes
@@ -129,6 +129,7 @@ class Autoencoder(DenseEstimator):
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        optimizer_options: dict[str, Any] | None = None,
     ) -> None:
         self.hidden_units = hidden_units
         self.activation = activation
@@ -164,6 +165,7 @@ class Autoencoder(DenseEstimator):
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.optimizer_options = optimizer_options
 
     # --- training --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-from ictus.models._base import DEFAULT_LEARNING_RATES
+from ictus.models.optimizers import estimator_batch_size, estimator_optimizer
 from ictus.nn import (
     GRU,
     LSTM,
@@ -23,7 +23,6 @@ from ictus.nn import (
     Recurrent,
     SequenceNetwork,
 )
-from ictus.optim import make_optimizer
 from ictus.train import Convergence, EarlyStopping, SequenceTrainer
 
 Array = NDArray[Any]
@@ -47,9 +46,11 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         Of the outputs of each recurrent layer, not of its recurrent connections.
     class_weight : {"balanced"}, dict or None
         Weights of the classes in the loss, where there are classes.
-    optimizer : {"adam", "sgd", "rmsprop"}
+    optimizer : {"adam", "sgd", "rmsprop", "hessian-free"}
+        With hessian-free a gradient is of all sequences, not of a minibatch, and not clipped, and
+        an epoch is one iteration; see :class:`ictus.optim.HessianFree`.
     learning_rate : float, optional
-        0.001 for adam and rmsprop, 0.1 for sgd if not given.
+        0.001 for adam and rmsprop, 0.1 for sgd, 1 for hessian-free if not given.
     momentum : float
         Of sgd and rmsprop.
     clip_norm : float, optional
@@ -67,6 +68,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         Of initial weights, order, and dropout: the same int gives the same bits.
     progress : bool or None
     checkpoint : path, optional
+    optimizer_options : dict, optional
+        More arguments of the optimiser, by name.
 
     Attributes
     ----------
@@ -103,6 +106,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        optimizer_options: dict[str, Any] | None = None,
     ) -> None:
         self.units = units
         self.cell = cell
@@ -125,6 +129,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.optimizer_options = optimizer_options
 
     # --- building ------------------------------------------------------------------------------
 
@@ -154,23 +159,12 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.network_ = SequenceNetwork(
             features, self._layers(outputs, last), loss, dtype=np.dtype(self.dtype), seed=seed
         )
-        if self.optimizer not in DEFAULT_LEARNING_RATES:
-            known = ", ".join(DEFAULT_LEARNING_RATES)
-            raise ValueError(f"optimizer must be one of {known}, got {self.optimizer!r}")
-        rate = self.learning_rate
-        options: dict[str, Any] = {
-            "learning_rate": DEFAULT_LEARNING_RATES[self.optimizer] if rate is None else rate,
-            "l2": self.l2,
-            "clip_norm": self.clip_norm,
-        }
-        if self.optimizer != "adam":
-            options["momentum"] = self.momentum
         self._trainer = SequenceTrainer(
             self.network_,
-            make_optimizer(self.optimizer, **options),
+            estimator_optimizer(self),
             truncate=self.truncate,
             class_weights=class_weights,
-            batch_size=self.batch_size,
+            batch_size=estimator_batch_size(self),
             epochs=self.max_epochs,
             seed=seed,
             convergence=None if self.early_stopping else Convergence(self.tol, self.patience),

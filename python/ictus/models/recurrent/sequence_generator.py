@@ -65,6 +65,7 @@ class SequenceGenerator(SequenceEstimator):
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        optimizer_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
             units,
@@ -87,6 +88,7 @@ class SequenceGenerator(SequenceEstimator):
             random_state=random_state,
             progress=progress,
             checkpoint=checkpoint,
+            optimizer_options=optimizer_options,
         )
         self.embedding_units = embedding_units
 

@@ -137,7 +137,8 @@ class _Writer:
         chosen = {role for role, chance in chances.items() if random() < chance}
         silent = any("x" not in pattern.lower() for pattern in self.style.kick)
         if not self.has_drums or silent:
-            chosen |= {"chords"} if random() < 0.8 else {"bass", "melody"}
+            # Without drums, chords and bass together tell where the beats are.
+            chosen |= {"chords", "bass"} if random() < 0.85 else {"chords", "melody"}
         elif random() < 0.06:
             chosen = set()  # drums alone
         return chosen

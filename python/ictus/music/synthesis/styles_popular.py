@@ -46,7 +46,7 @@ POPULAR: dict[str, Style] = {
     "punk": Style(
         (140, 212),
         kick=("X.......X.......", "X.....x.X.....x.", "X...X...X...X...", "X.....x.x.x....."),
-        snare=(BACKBEAT, "..X...X...X...X.", BACKBEAT),
+        snare=(BACKBEAT,),
         hat=("eighths", "even eighths", "quarters"),
         bass=("root eighths", "root eighths", "roots"),
         chords=("eighths", "eighths", "quarters", "whole"),
@@ -56,7 +56,7 @@ POPULAR: dict[str, Style] = {
     "metal": Style(
         (95, 205),
         kick=("X.x.X.x.X.x.X.x.", "XxxxXxxxXxxxXxxx", "X..xX..xX..xX..x", "X.....xxX.x....."),
-        snare=(BACKBEAT, "........X.......", "....X.......X..."),
+        snare=(BACKBEAT, "....X.......X.?."),
         hat=("quarters", "eighths", "even eighths"),
         bass=("kick", "root eighths"),
         chords=("eighths", "syncopated", "kick", "whole"),
@@ -143,6 +143,7 @@ POPULAR: dict[str, Style] = {
         extra=(("tambourine", "x.x.x.x.x.x.x.x."), ("tambourine", BACKBEAT)),
         bass=("mixed", "syncopated", "walking"),
         chords=("quarters", "syncopated", "backbeat"),
+        weight=0.8,
     ),
     "reggae": Style(
         (62, 96),
@@ -154,7 +155,7 @@ POPULAR: dict[str, Style] = {
         extra=(("bongo", "..x...xx..x...xx"),),
         bass=("syncopated", "mixed"),
         chords=("off-beats", "off-beats", "skank"),
-        weight=0.9,
+        weight=0.6,
     ),
     "ska": Style(
         (110, 165),

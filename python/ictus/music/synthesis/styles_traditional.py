@@ -145,7 +145,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("tumbao",),
         chords=("syncopated", "eighths"),
         family="latin",
-        weight=0.7,
+        weight=0.8,
     ),
     "tango": Style(
         (112, 136),
@@ -192,7 +192,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("roots", "mixed", "root quarters"),
         chords=("triplets", "arpeggio", "whole", "quarters"),
         curves=("human", "drift", "constant", "rubato"),
-        weight=0.9,
+        weight=0.7,
     ),
     "jig": Style(
         (96, 138),
@@ -217,7 +217,7 @@ TRADITIONAL: dict[str, Style] = {
         chords=("off-beats", "quarters"),
         curves=("human", "constant"),
         family="classical",
-        weight=0.7,
+        weight=0.8,
     ),
     "polka": Style(
         (106, 140),
@@ -228,7 +228,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("root fifth",),
         chords=("off-beats",),
         family="acoustic",
-        weight=0.6,
+        weight=0.8,
     ),
     "folk": Style(
         (80, 150),
@@ -277,14 +277,14 @@ TRADITIONAL: dict[str, Style] = {
     ),
     "ambient": Style(
         (60, 120),
-        kick=("................", "X...............", FOUR),
+        kick=("X...............", FOUR),
         snare=("................", "........X......."),
         hat=("none", "eighths", "sixteenths"),
         bass=("roots", "root halves"),
-        chords=("arpeggio", "eighths", "whole"),
+        chords=("arpeggio", "eighths"),
         curves=("constant",),
         family="electronic",
-        weight=0.7,
+        weight=0.3,
     ),
     "five four": Style(
         (90, 180),
@@ -293,7 +293,7 @@ TRADITIONAL: dict[str, Style] = {
         snare=("....X...........X...", "........X.......X..."),
         hat=("eighths", "quarters", "even eighths"),
         bass=("mixed", "roots", "kick"),
-        weight=0.4,
+        weight=0.3,
     ),
     "seven": Style(
         (120, 212),
@@ -302,6 +302,6 @@ TRADITIONAL: dict[str, Style] = {
         snare=("....X.......X.......X.......", "....X.......X...........X..."),
         hat=("quarters", "eighths"),
         bass=("mixed", "roots", "kick"),
-        weight=0.4,
+        weight=0.3,
     ),
 }

@@ -1,0 +1,154 @@
+"""Audio: spectral features of a minute beside librosa, decoding of beats beside NumPy.
+
+Figures per second of audio are the times divided by 60. madmom, whose features and decoder these
+are, does not import on the Pythons that ictus supports.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.runner import Case
+
+SECONDS, RATE, HOP = 60, 44_100, 441
+
+
+def signal() -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return (0.1 * generator.standard_normal(SECONDS * RATE)).astype(np.float32)
+
+
+def activations() -> np.ndarray:
+    """A minute with beats at 120 BPM and noise."""
+    generator = np.random.default_rng(0)
+    a = 0.1 * generator.random(SECONDS * 100)
+    a[10::50] = 0.5 + 0.4 * generator.random(len(a[10::50]))
+    return a
+
+
+class Ours:
+    """ictus.music."""
+
+    def __init__(self, threads: int) -> None:
+        import ictus
+
+        ictus.set_num_threads(threads)
+
+    def prepare(self, task: str) -> None:
+        from ictus import music
+        from ictus.music.bar_pointer import bar_pointer, beat_log_densities
+        from ictus.music.best_path import best_path
+
+        x = signal()
+        if task == "decoding":
+            model = bar_pointer(60 * 100 / 215, 60 * 100 / 55)
+            densities = beat_log_densities(activations(), 16.0)
+            self.run = lambda: best_path(model, densities)[0]
+            return
+        features = {
+            "beats": music.beat_features,
+            "downbeats": music.downbeat_features,
+            "online": music.online_beat_features,
+            "onsets": music.onset_features,
+        }[task]()
+        self.run = lambda: features(x)
+
+    def result(self) -> list[np.ndarray]:
+        return [np.asarray(self.run())]
+
+
+class Librosa:
+    """librosa.stft, the same filters as a matrix, logarithm and increase in NumPy."""
+
+    def __init__(self, threads: int) -> None:
+        import librosa
+        from threadpoolctl import threadpool_limits
+
+        self.librosa, self.limit = librosa, threadpool_limits(threads)
+
+    def prepare(self, task: str) -> None:
+        from ictus import music
+
+        features = {
+            "beats": music.beat_features,
+            "downbeats": music.downbeat_features,
+            "onsets": music.onset_features,
+        }[task]()
+        x, parts = signal(), []
+        for resolution in features.resolutions:
+            size = resolution.window_size
+            parts.append((size, resolution.window, resolution.filterbank.matrix(size // 2 + 1).T))
+        distances = features.stream()._distance
+        self.run = lambda: self._features(x, parts, distances, task == "onsets")
+
+    def _features(self, x: Any, parts: Any, distances: Any, natural: bool) -> np.ndarray:
+        columns = []
+        for (size, window, matrix), distance in zip(parts, distances, strict=True):
+            spectrum = self.librosa.stft(x, n_fft=size, hop_length=HOP, window=window)
+            s = (matrix @ np.abs(spectrum[:, : SECONDS * 100])).T
+            s = np.log(s + np.float32(np.spacing(1.0))) if natural else np.log10(1 + s)
+            columns.append(s)
+            if distance:
+                increase = np.zeros_like(s)
+                np.maximum(s[distance:] - s[:-distance], 0, out=increase[distance:])
+                columns.append(increase)
+        return np.hstack(columns)
+
+    def result(self) -> list[np.ndarray]:
+        return [self.run()]
+
+
+class NumPy:
+    """The same bar pointer in NumPy: a shift of all states and a maximum over intervals a frame."""
+
+    def __init__(self, threads: int) -> None:
+        from threadpoolctl import threadpool_limits
+
+        self.limit = threadpool_limits(threads)
+
+    def prepare(self, task: str) -> None:
+        assert task == "decoding"
+        intervals = np.arange(28, 110)
+        self.intervals, self.first = intervals, np.cumsum(np.r_[0, intervals[:-1]])
+        p = np.exp(-100 * np.abs(intervals / intervals[:, None] - 1.0))
+        p[p <= np.spacing(1.0)] = 0
+        with np.errstate(divide="ignore"):
+            self.transitions = np.log(p / p.sum(axis=1, keepdims=True)).T.copy()
+        position = np.concatenate([np.linspace(0, 1, n, endpoint=False) for n in intervals])
+        self.zone = (position < 1 / 16).astype(np.intp)
+        a = activations()
+        self.densities = np.log(np.column_stack([(1 - a) / 15, a]))
+        self.run = self._decode
+
+    def _decode(self) -> np.ndarray:
+        last = self.first + self.intervals - 1
+        score = np.full(len(self.zone), -np.log(len(self.zone)))
+        following = np.empty_like(score)
+        origins = np.empty((len(self.densities), len(self.intervals)), np.uint8)
+        rows = np.arange(len(self.intervals))
+        for t, density in enumerate(self.densities):
+            ways = self.transitions + score[last]
+            origins[t] = ways.argmax(axis=1)
+            following[1:] = score[:-1]
+            following[self.first] = ways[rows, origins[t]]
+            following += density[self.zone]
+            score, following = following, score
+        path, state = np.empty(len(self.densities), np.int32), int(score.argmax())
+        for t in range(len(path) - 1, -1, -1):
+            path[t] = state
+            interval = int(np.searchsorted(self.first, state, "right")) - 1
+            state = state - 1 if state > self.first[interval] else int(last[origins[t, interval]])
+        return path
+
+    def result(self) -> list[np.ndarray]:
+        return [self.run()]
+
+
+WIDTHS = {"beats": 266, "downbeats": 314, "onsets": 240}
+CASES = [
+    Case(f"{width} features of {task}, a minute", {"task": task}, ("Librosa",), group="features")
+    for task, width in WIDTHS.items()
+]
+CASES.append(Case("decoding of beats, a minute", {"task": "decoding"}, ("NumPy",), tolerance=0.0))

@@ -1,0 +1,249 @@
+"""The beat models of the wheel: their corpus by seed, their training, their scores, their cards.
+
+    python examples/beat_models.py corpus --work DIR
+    python examples/beat_models.py train beats --work DIR      (and online, downbeats)
+    python examples/beat_models.py report --work DIR
+
+Only pieces that ``ictus.music.synthesis`` composes train the models. FluidSynth and Debian's
+``fluid-soundfont-gm`` (FluidR3, MIT licence) must be installed. The test corpus has other pieces
+and other instruments. Real recordings (folder ``ICTUS_DATA``) are measured, never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ictus
+from ictus.io.annotations import Events, read_annotation
+from ictus.music.evaluation import Evaluation, evaluate_all
+from ictus.music.synthesis import fluidsynth, write_corpus
+from ictus.music.training import BeatTraining, Example, find_examples, train_beats
+from ictus.music.training.material import augmentation, decode, extract, feature_cache, frame_rate
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
+RESULTS = ROOT / "docs" / "results"
+LICENCE = "BSD-3-Clause"
+SEEDS = {"training": 2026, "test": 777}
+SECONDS = 40.0
+
+DATA = (
+    "{pieces} pieces of {seconds:.0f} s composed by ictus.music.synthesis (seed {seed}), rendered "
+    "by its own synthesiser and by FluidSynth with the sound font FluidR3_GM (MIT licence); no "
+    "recordings"
+)
+# Each piece is also used slower and faster, as a tape would play it.
+SPEEDS = (0.9, 1.0, 1.12)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "beats": {"units": (25, 25, 25)},
+    "online": {"units": (40, 40, 40)},
+    "downbeats": {"units": (25, 25, 25)},
+}
+DESCRIPTIONS = {
+    "beats": "Beats of whole recordings: 3 x 25 bidirectional LSTM with peepholes on 266 features "
+    "at 100 frames per second; one output, the probability of a beat",
+    "online": "Beats while music plays: 3 x 40 LSTM with peepholes on 162 causal features at 100 "
+    "frames per second; one output, the probability of a beat",
+    "downbeats": "Beats and bars of whole recordings: 3 x 25 bidirectional LSTM with peepholes on "
+    "314 features at 100 frames per second; outputs: no beat, beat, downbeat",
+}
+
+
+def make_corpus(work: Path, pieces: int, tests: int, jobs: int) -> None:
+    """Write the training and the test corpus; what is there already is kept."""
+    if not fluidsynth.is_available():
+        raise SystemExit("FluidSynth and its sound font are needed: see docs/music.md")
+    for name, count in (("test", tests), ("training", pieces)):
+        started = time.perf_counter()
+        write_corpus(
+            work / name,
+            count,
+            SEEDS[name],
+            jobs=jobs,
+            seconds=SECONDS,
+            instruments=name,
+            synthesizer="mixed",
+        )
+        print(f"{name}: {count} pieces in {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int) -> None:
+    """Train one model on the first pieces of the corpus; go on from its checkpoint."""
+    examples = find_examples(work / "training")[:pieces]
+    cache = feature_cache(work / "features", model, jobs=jobs)
+    started = time.perf_counter()
+
+    def report(trainer: Any, epoch: int) -> bool:
+        row = {name: round(values[-1], 5) for name, values in trainer.history.items() if values}
+        print(f"{model} {epoch} {row} {time.perf_counter() - started:.0f} s", flush=True)
+        return False
+
+    trained = train_beats(
+        examples,
+        cache,
+        BeatTraining(model=model, epochs=epochs, seed=seed, speeds=SPEEDS, **SETTINGS[model]),
+        rate=frame_rate(model),
+        augmentation=augmentation(model),
+        checkpoint=work / f"{model}-{seed}.checkpoint",
+        progress=False,
+        callbacks=[report],
+    )
+    card = {
+        "name": f"ictus {model}",
+        "description": DESCRIPTIONS[model],
+        "licence": LICENCE,
+        "training_data": DATA.format(pieces=pieces, seconds=SECONDS, seed=SEEDS["training"]),
+        "provenance": f"python examples/beat_models.py train {model} --pieces {pieces} "
+        f"--epochs {epochs} --seed {seed}",
+        "metrics": {"validation_loss": trained.history["validation_loss"][-1]},
+    }
+    ictus.save(work / f"{model}-{seed}.ictus", trained.network, card)
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+def real_recordings(data: Path) -> list[Example]:
+    """Return the real recordings of full music with beats; none of them trains anything."""
+    found = []
+    for path in sorted((data / "mdb_drums").glob("*_MIX.beats")):
+        name = path.name.removesuffix("_MIX.beats")
+        audio = path.with_name(f"{name}_MIX.flac")
+        if not audio.exists():
+            audio = path.with_name(f"{name}_RAWSUM.flac")
+        found.append(Example(audio, path, read_annotation(path)))
+    excerpts = data / "beats_excerpts"
+    for path in sorted(excerpts.glob("*.beats")):
+        found.append(Example(path.with_suffix(".flac"), path, read_annotation(path)))
+    trio = excerpts / "jtd_beats.csv"
+    if trio.exists():
+        rows = np.genfromtxt(trio, delimiter=",", skip_header=1, usecols=1)
+        found.append(Example(excerpts / "jtd_mix.flac", trio, Events(np.sort(rows))))
+    return found
+
+
+def measure(networks: list[Any], model: str, examples: list[Example]) -> dict[str, Evaluation]:
+    """Return the scores of the networks' mean output on recordings."""
+    pairs = {}
+    for example in examples:
+        features = extract(str(example.audio), 1.0, model=model)
+        mean = np.mean([network.predict([features])[0] for network in networks], axis=0)
+        pairs[example.name] = (example.events, decode(mean, model))
+    scores = {"beats": evaluate_all(pairs, "beats")}
+    if model == "downbeats":
+        numbered = {name: pair for name, pair in pairs.items() if pair[0].numbers is not None}
+        scores["downbeats"] = evaluate_all(numbered, "downbeats")
+    return scores
+
+
+def librosa_beats(examples: list[Example]) -> Evaluation | None:
+    """Return the scores of librosa's tracker, where librosa is installed."""
+    try:
+        import librosa
+    except ImportError:
+        return None
+    pairs = {}
+    for example in examples:
+        signal, rate = librosa.load(example.audio, sr=22050)
+        _, beats = librosa.beat.beat_track(y=signal, sr=rate, units="time")
+        pairs[example.name] = (example.events, Events(beats))
+    return evaluate_all(pairs, "beats")
+
+
+def report(work: Path, data: Path | None) -> None:
+    """Measure all trained models, put them into the package with their cards, write the page."""
+    sets = {"synthetic test": find_examples(work / "test")}
+    if data is not None:
+        sets["real"] = real_recordings(data)
+    lines = ["# Beat models", "", *INTRODUCTION, ""]
+    results: dict[str, Any] = {}
+    for model in SETTINGS:
+        paths = sorted(work.glob(f"{model}-[0-9]*.ictus"))
+        if not paths:
+            continue
+        networks = [ictus.load(path) for path in paths]
+        results[model] = {}
+        for name, examples in sets.items():
+            scores = measure(networks, model, examples)
+            for kind, evaluation in scores.items():
+                results[model][f"{name} {kind}"] = evaluation.mean
+                lines += _section(f"{model}: {kind}, {name}", evaluation, name == "real")
+        _publish(paths, model, results[model])
+    for name, examples in sets.items():
+        evaluation = librosa_beats(examples)
+        if evaluation is not None:
+            results.setdefault("librosa", {})[f"{name} beats"] = evaluation.mean
+            lines += _section(f"librosa's tracker, {name}", evaluation, name == "real")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "beat_models.md").write_text("\n".join(lines) + "\n")
+    (RESULTS / "beat_models.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+INTRODUCTION = (
+    "The models of the wheel, trained by `python examples/beat_models.py` on pieces that",
+    "`ictus.music.synthesis` composed and rendered. The synthetic test set has other pieces and",
+    "instruments that no training piece has. The real recordings trained nothing; they were looked",
+    "at while the corpus was made, as the model cards say. mir_eval's measures, nothing skipped.",
+)
+
+
+def _section(title: str, evaluation: Evaluation, every: bool) -> list[str]:
+    names = list(evaluation.mean)
+    rows = [f"## {title}", "", "| recording | " + " | ".join(names) + " |"]
+    rows.append("|---|" + "---|" * len(names))
+    shown = list(evaluation.scores.items()) if every else []
+    for name, row in [*shown, (f"mean of {len(evaluation.scores)}", evaluation.mean)]:
+        rows.append(f"| {name} | " + " | ".join(f"{row[n]:.3f}" for n in names) + " |")
+    return [*rows, ""]
+
+
+def _publish(paths: list[Path], model: str, results: dict[str, dict[str, float]]) -> None:
+    """Put the first network into the package, its scores in its card."""
+    card = ictus.read_card(paths[0])["card"]
+    metrics = {
+        f"{name}, {measure}": round(value, 4)
+        for name, means in results.items()
+        for measure, value in means.items()
+        if measure in ("F", "CMLt", "AMLt")
+    }
+    card["metrics"] = metrics | card["metrics"]
+    MODELS.mkdir(parents=True, exist_ok=True)
+    ictus.save(MODELS / f"{model}.ictus", ictus.load(paths[0]), card)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step", choices=["corpus", "train", "report"])
+    parser.add_argument("model", nargs="?", choices=list(SETTINGS), default="beats")
+    parser.add_argument("--work", type=Path, default=Path("beat-models"))
+    parser.add_argument("--pieces", type=int, default=280)
+    parser.add_argument("--tests", type=int, default=50)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    if options.step == "corpus":
+        make_corpus(options.work, options.pieces, options.tests, options.jobs)
+    elif options.step == "train":
+        train(
+            options.work,
+            options.model,
+            options.pieces,
+            options.epochs,
+            options.seed,
+            options.jobs,
+        )
+    else:
+        data = os.environ.get("ICTUS_DATA")
+        report(options.work, Path(data) if data else None)
+
+
+if __name__ == "__main__":
+    main()

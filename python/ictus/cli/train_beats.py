@@ -1,0 +1,233 @@
+"""``ictus train beats``: a beat tracker on a folder of recordings and annotations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ictus.cli import arguments as allowed
+
+if TYPE_CHECKING:
+    from ictus.music.training import BeatTraining
+
+EPILOG = """\
+DIR has recordings (.wav, .flac, .ogg, .mp3) and beside each an annotation with the same name:
+NAME.beats or NAME.txt (a time a line, in seconds; the beat's number in its bar behind it, where
+there are numbers), NAME.jams, NAME.csv (Sonic Visualiser), NAME.json or NAME.mid.
+
+examples:
+  ictus train beats my-songs --output mine.ictus
+  ictus train beats my-songs --model downbeats --folds 8 --checkpoint work
+  ictus train beats my-songs --speeds 0.9 1.0 1.1 --cache /tmp/features --jobs 8
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the command line."""
+    parser = subparsers.add_parser(
+        "train beats",
+        help="train a beat tracker on recordings with annotations",
+        description="Trains a network that says at each frame how likely a beat is.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="recordings and annotations; see below")
+    add("--annotations", metavar="DIR", help="folder of the annotations; default: DIR")
+    add(
+        "--model",
+        choices=["beats", "online", "downbeats"],
+        default="beats",
+        help="beats: reads both ways (default); online: forward alone; downbeats: both ways",
+    )
+    add("--output", metavar="FILE", default="beats.ictus", help="default: beats.ictus")
+    _add_training(parser.add_argument_group("training"))
+    add("--folds", type=allowed.positive_integer, metavar="N", help="cross-validation; N models")
+    add("--checkpoint", metavar="DIR", help="training goes on from what is in this folder")
+    add("--cache", metavar="DIR", help="folder of the features; default: DIR/.ictus-features")
+    add("--jobs", type=int, default=1, metavar="N", help="processes for the features; -1: all")
+    add("--licence", default="", metavar="TEXT", help="of the model, for its card")
+    add("--threads", type=allowed.thread_count, metavar="N", help="default: all processors")
+    add("--json", action="store_true", help="print the result as JSON")
+    add("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_training(group: Any) -> None:
+    add = group.add_argument
+    add("--units", type=allowed.positive_integer, nargs="+", default=[25, 25, 25], metavar="N")
+    add("--epochs", type=allowed.positive_integer, default=50, metavar="N")
+    add("--batch-size", type=allowed.positive_integer, default=8, metavar="N")
+    add("--learning-rate", type=allowed.positive, default=0.003, metavar="X")
+    add("--segment", type=allowed.positive, default=10.0, metavar="SECONDS")
+    add(
+        "--widen",
+        type=allowed.probability,
+        nargs="*",
+        default=[0.5],
+        metavar="X",
+        help="targets of the frames beside a beat, outwards; default: 0.5",
+    )
+    add(
+        "--speeds",
+        type=allowed.positive,
+        nargs="+",
+        default=[1.0],
+        metavar="X",
+        help="also train on the recordings at these speeds (tempo and pitch change)",
+    )
+    add(
+        "--no-augment",
+        action="store_true",
+        help="do not change loudness and timbre of the training material",
+    )
+    add("--validation", type=allowed.probability, default=0.1, metavar="X")
+    add("--early-stopping", type=allowed.positive_integer, metavar="EPOCHS")
+    add("--seed", type=allowed.seed, default=0, metavar="N")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, measure on what was held out, write model files."""
+    from ictus.music.training import find_examples, folds
+
+    allowed.check_output(options.output, "--output")
+    examples = find_examples(options.folder, "beats", annotations=options.annotations)
+    if not options.json:
+        seconds = sum(float(e.events.times[-1]) for e in examples if len(e.events))
+        print(f"{len(examples)} recordings, {seconds / 60:.1f} minutes with beats", flush=True)
+    target = Path(options.output)
+    results = []
+    if options.folds is None:
+        results.append(_train(options, examples, [], target, "all"))
+    else:
+        for number, (training, test) in enumerate(
+            folds(len(examples), options.folds, options.seed)
+        ):
+            results.append(
+                _train(
+                    options,
+                    [examples[i] for i in training],
+                    [examples[i] for i in test],
+                    target.with_stem(f"{target.stem}-{number + 1}"),
+                    f"fold{number + 1}",
+                )
+            )
+            if results[-1]["stopped"] == "interrupted":
+                break
+    interrupted = results[-1]["stopped"] == "interrupted"
+    summary: dict[str, Any] = {"models": results}
+    scores = [r["scores"] for r in results if r["scores"]]
+    if len(scores) > 1:
+        summary["mean"] = {n: float(np.mean([s[n] for s in scores])) for n in scores[0]}
+    print(json.dumps(summary) if options.json else _text(summary))
+    if interrupted:
+        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
+    return 130 if interrupted else 0
+
+
+def _settings(options: argparse.Namespace) -> BeatTraining:
+    from ictus.music.training import BeatTraining
+    from ictus.music.training.material import frame_rate
+
+    return BeatTraining(
+        model=options.model,
+        units=tuple(options.units),
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        segment=max(round(options.segment * frame_rate(options.model)), 1),
+        neighbours=tuple(options.widen),
+        speeds=tuple(options.speeds),
+        augment=not options.no_augment,
+        early_stopping=options.early_stopping,
+        validation=options.validation,
+        seed=options.seed,
+    )
+
+
+def _train(
+    options: argparse.Namespace, examples: Any, test: Any, output: Path, name: str
+) -> dict[str, Any]:
+    """Train one model, write it, and return what there is to say about it."""
+    from ictus.io.model_file import save
+    from ictus.music.training import train_beats
+    from ictus.music.training.material import augmentation, feature_cache, frame_rate
+
+    settings = _settings(options)
+    folder = options.cache or Path(options.folder) / ".ictus-features"
+    cache = feature_cache(folder, options.model, jobs=options.jobs)
+    checkpoint = None
+    if options.checkpoint:
+        Path(options.checkpoint).mkdir(parents=True, exist_ok=True)
+        checkpoint = Path(options.checkpoint) / f"{options.model}-{name}.checkpoint"
+    started = time.perf_counter()
+    trained = train_beats(
+        examples,
+        cache,
+        settings,
+        rate=frame_rate(options.model),
+        augmentation=augmentation(options.model),
+        checkpoint=checkpoint,
+        progress=False if options.quiet or options.json else None,
+    )
+    kept = test or [e for e in examples if e.name in set(trained.validation)]
+    scores = _measure(trained.network, kept, cache, options.model)
+    card = {
+        "name": f"ictus {options.model}",
+        "licence": options.licence,
+        "training_data": f"{len(trained.training)} recordings of {Path(options.folder).name}",
+        "provenance": f"ictus train beats --model {options.model} --seed {options.seed}",
+        "metrics": {f"{'test' if test else 'validation'}_{k}": v for k, v in scores.items()},
+    }
+    save(output, trained.network, card)
+    return {
+        "model": str(output),
+        "epochs": len(trained.history["loss"]) if "loss" in trained.history else 0,
+        "seconds": round(time.perf_counter() - started, 1),
+        "stopped": trained.history.stopped,
+        "recordings": len(trained.training),
+        "measured_on": [e.name for e in kept],
+        "scores": scores,
+    }
+
+
+def _measure(network: Any, examples: Any, cache: Any, model: str) -> dict[str, float]:
+    """Mean scores of decoded beats; none where mir_eval is not installed."""
+    from ictus.music.evaluation import evaluate_all
+    from ictus.music.training.material import decode
+
+    if not examples:
+        return {}
+    pairs = {}
+    for example, features in zip(examples, cache.load([e.audio for e in examples]), strict=True):
+        activation = network.predict([np.asarray(features, np.float32)])[0]
+        pairs[example.name] = (example.events, decode(activation, model))
+    try:
+        result = {f"beat_{k}": v for k, v in evaluate_all(pairs, "beats").mean.items()}
+        if model == "downbeats":
+            result |= {f"downbeat_{k}": v for k, v in evaluate_all(pairs, "downbeats").mean.items()}
+    except ImportError:
+        return {}
+    return {name: round(value, 4) for name, value in result.items()}
+
+
+def _text(summary: dict[str, Any]) -> str:
+    lines = []
+    for result in summary["models"]:
+        lines.append(
+            f"{result['epochs']} epochs in {result['seconds']} s ({result['stopped']}), "
+            f"model written to {result['model']}"
+        )
+        if result["scores"]:
+            shown = ", ".join(f"{k} {v:.3f}" for k, v in result["scores"].items())
+            lines.append(f"  on {len(result['measured_on'])} recordings held out: {shown}")
+    if "mean" in summary:
+        shown = ", ".join(f"{k} {v:.3f}" for k, v in summary["mean"].items())
+        lines.append(f"mean of the folds: {shown}")
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+"""Preconditioned conjugate gradients on a damped quadratic, ended as in Martens 2010."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ictus import _core
+from ictus.optim.optimizer import Array
+
+Product = Callable[[Array, Array], Array]
+
+
+@dataclass
+class Solution:
+    """What conjugate gradients found.
+
+    Attributes
+    ----------
+    iterates : list of (step, x, value)
+        Solutions kept on the way, the last one at the end: the step they were reached at, and the
+        quadratic's value there, relative to that at 0.
+    steps : int
+    reason : str
+        Why it ended: "progress" (too little of it), "steps", "residual", "negative curvature", or
+        "not finite".
+    """
+
+    iterates: list[tuple[int, Array, float]] = field(default_factory=list)
+    steps: int = 0
+    reason: str = "steps"
+
+
+@dataclass
+class ConjugateGradient:
+    """Minimises ``q(x) = g x + x (A + damping + l2 in segments) x / 2``.
+
+    Parameters
+    ----------
+    max_steps, min_steps : int
+    tolerance : float
+        Ends where the last k steps brought less than ``k * tolerance`` of the value, with
+        ``k = max(10, 0.1 * steps)`` (Martens 2010, section 4.4).
+    first_kept, kept_ratio : float
+        Iterates are kept at the steps ``first_kept * kept_ratio**n`` (section 4.6).
+    """
+
+    max_steps: int = 250
+    min_steps: int = 1
+    tolerance: float = 5e-4
+    first_kept: float = 5.0
+    kept_ratio: float = 1.3
+
+    def __post_init__(self) -> None:
+        self._rooms: dict[str, Array] = {}
+        self._kept: list[Array] = []
+
+    def _room(self, name: str, like: Array) -> Array:
+        room = self._rooms.get(name)
+        if room is None or room.shape != like.shape or room.dtype != like.dtype:
+            room = self._rooms[name] = np.empty_like(like)
+        return room
+
+    def _keep(self, solution: Solution, x: Array, value: float) -> None:
+        number = len(solution.iterates)
+        if number == len(self._kept) or self._kept[number].shape != x.shape:
+            self._kept[number:] = [np.empty_like(x)]
+        kept = self._kept[number]
+        kept[...] = x
+        solution.iterates.append((solution.steps, kept, value))
+
+    def solve(
+        self,
+        product: Product,
+        gradient: Array,
+        start: Array,
+        inverse: Array | None = None,
+        *,
+        damping: float = 0.0,
+        l2: float = 0.0,
+        segments: Array | None = None,
+        report: Callable[[int, float], None] | None = None,
+    ) -> Solution:
+        """Return the solutions on the way from ``start``.
+
+        Parameters
+        ----------
+        product : callable
+            ``product(v, out)`` writes ``A v`` to ``out``.
+        gradient, start : array, shape (n,)
+        inverse : array, shape (n,), optional
+            Inverse of the diagonal preconditioner.
+        damping, l2 : float
+        segments : array of int64, shape (m, 2), optional
+            Where l2 applies.
+        report : callable, optional
+            Called as ``report(step, value)``.
+        """
+        x, r, p, ap = (self._room(name, gradient) for name in ("x", "residual", "p", "product"))
+        x[...] = start
+        if start.any():
+            product(x, ap)
+            _core.cg_damp(x, ap, damping, l2, segments)
+        else:
+            ap[...] = 0
+        r[...] = 0
+        # r = -(g + A x): advance along both with a coefficient of its own.
+        np.add(gradient, ap, out=r)
+        np.negative(r, out=r)
+        p[...] = 0
+        rho, doubled = _core.cg_advance(0.0, p, ap, inverse, gradient, x, r)
+        _core.cg_turn(0.0, r, inverse, p)
+        solution = Solution()
+        values = [-0.5 * doubled]
+        keep_at = self.first_kept
+        for step in range(1, self.max_steps + 1):
+            product(p, ap)
+            curvature = _core.cg_damp(p, ap, damping, l2, segments)
+            if not (math.isfinite(curvature) and math.isfinite(rho)):
+                solution.reason = "not finite"
+                break
+            if rho == 0.0:
+                solution.reason = "residual"
+                break
+            if curvature <= 0.0:
+                solution.reason = "negative curvature"
+                break
+            before = rho
+            rho, doubled = _core.cg_advance(before / curvature, p, ap, inverse, gradient, x, r)
+            values.append(-0.5 * doubled)
+            solution.steps = step
+            if report is not None:
+                report(step, values[-1])
+            done = self._enough_progress(values, step)
+            if done or step >= keep_at or step == self.max_steps:
+                self._keep(solution, x, values[-1])
+                while keep_at <= step:
+                    keep_at *= self.kept_ratio
+            if done:
+                solution.reason = "progress"
+                break
+            _core.cg_turn(rho / before, r, inverse, p)
+        if solution.steps and (not solution.iterates or solution.iterates[-1][0] != solution.steps):
+            self._keep(solution, x, values[-1])
+        return solution
+
+    def _enough_progress(self, values: list[float], step: int) -> bool:
+        k = max(10, step // 10)
+        if step < self.min_steps or step <= k or values[-1] >= 0:
+            return False
+        return (values[-1] - values[-1 - k]) / values[-1] < k * self.tolerance

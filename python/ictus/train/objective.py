@@ -1,0 +1,271 @@
+"""The mean loss of a network over a batch of any size, made in parts: what HessianFree needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ictus.nn import (
+    Dense,
+    Dropout,
+    GaussNewton,
+    Network,
+    Noise,
+    SequenceBatch,
+    SequenceNetwork,
+)
+from ictus.nn.squared_gradients import mean_squared_gradients
+from ictus.train.distributed import Processes
+
+Array = NDArray[Any]
+Part = tuple[Any, Any, Array | None]
+
+#: Rows of a batch, or frames of sequences, in work at once.
+ROWS, FRAMES = 1000, 20000
+
+
+def check_deterministic(network: Network) -> None:
+    """Refuse networks whose loss is drawn, or has penalties that the curvature does not know.
+
+    Raises
+    ------
+    ValueError
+        Names the layer.
+    """
+    for number, layer in enumerate(network.layers):
+        rate = getattr(layer, "dropout", 0.0) or (layer.rate if isinstance(layer, Dropout) else 0.0)
+        if isinstance(layer, Noise) or rate:
+            raise ValueError(
+                "hessian-free training needs a loss without random draws: no dropout, no noise; "
+                f"layer {number} is {type(layer).__name__} with some"
+            )
+        if layer.state_shapes:
+            raise ValueError(
+                "hessian-free training needs a loss of each example alone; layer "
+                f"{number}, {type(layer).__name__}, has running statistics of batches"
+            )
+        if layer.penalized:
+            raise ValueError(
+                "hessian-free training knows no contraction and no sparsity_cost; layer "
+                f"{number} has one"
+            )
+
+
+class RowExamples:
+    """Rows of arrays as the examples of an objective."""
+
+    def __init__(self, network: Network, x: Array, y: Array, weights: Array | None) -> None:
+        self.network, self.x, self.y, self.weights = network, x, y, weights
+        self.size = len(x)
+
+    def parts(self, rows: Array | None = None) -> list[Part]:
+        """Return the parts of all examples, or of those with these numbers."""
+        count = self.size if rows is None else len(rows)
+        result: list[Part] = []
+        step = min(ROWS, self.network._passes.rows_at_once(self.x.shape[1:]))
+        for first in range(0, count, step):
+            cut: Any = slice(first, first + step)
+            if rows is not None:
+                cut = rows[cut]
+            x = np.ascontiguousarray(self.x[cut], self.network.dtype)
+            result.append((x, self.y[cut], None if self.weights is None else self.weights[cut]))
+        return result
+
+    def total(self, parts: list[Part]) -> float:
+        """Return what the mean is over."""
+        return float(sum(len(x) for x, _, _ in parts))
+
+
+class SequenceExamples:
+    """The sequences of a ragged batch as the examples of an objective."""
+
+    def __init__(
+        self, network: SequenceNetwork, x: SequenceBatch, y: Array, weights: Array | None
+    ) -> None:
+        self.network, self.x, self.y, self.weights = network, x, y, weights
+        self.size = len(x)
+        self._first = np.cumsum(x.lengths) - x.lengths
+
+    def _part(self, chosen: Array) -> Part:
+        first, lengths = self._first[chosen], self.x.lengths[chosen]
+        frames = np.concatenate([np.arange(f, f + n) for f, n in zip(first, lengths, strict=True)])
+        rows = chosen if self.network.last_output else frames
+        batch = SequenceBatch(np.ascontiguousarray(self.x.frames[frames]), lengths)
+        return batch, self.y[rows], None if self.weights is None else self.weights[rows]
+
+    def parts(self, rows: Array | None = None) -> list[Part]:
+        """Return the parts of all examples, or of those with these numbers."""
+        chosen = np.arange(self.size) if rows is None else rows
+        if rows is None and len(self.x.frames) <= FRAMES:
+            return [(self.x, self.y, self.weights)]
+        number = np.cumsum(self.x.lengths[chosen]) // (FRAMES + 1)
+        parts = [self._part(chosen[number == i]) for i in np.unique(number)]
+        return sorted(parts, key=lambda part: -len(part[0].frames))
+
+    def total(self, parts: list[Part]) -> float:
+        """Return what the mean is over."""
+        return float(
+            sum(self.network.output_rows(x) if w is None else w.sum() for x, _, w in parts)
+        )
+
+
+class NetworkCurvature:
+    """The Gauss-Newton matrix of some examples; see :class:`ictus.optim.HessianFree`."""
+
+    def __init__(
+        self, network: Network, parts: list[Part], total: float, processes: Processes
+    ) -> None:
+        self.network, self._parts, self._total = network, parts, total
+        self._processes = processes
+        self._matrix = None
+        if parts:  # none where there are fewer examples than processes
+            self._matrix = GaussNewton(network, [(x, w) for x, _, w in parts], 1.0 / total)
+
+    def product(self, direction: Array, out: Array) -> Array:
+        """Write ``G direction`` to ``out``."""
+        if self._matrix is None:
+            out[...] = 0
+        else:
+            self._matrix.product(direction, out)
+        return self._processes.add_up(out)
+
+    def set_structural_damping(self, value: float) -> None:
+        """Change the structural damping of the products to come."""
+        if self._matrix is not None:
+            self._matrix.set_structural_damping(value)
+
+    def loss(self) -> float:
+        """Return the mean loss of these examples at the network's present parameters."""
+        own = sum(part_loss(self.network, part) for part in self._parts)
+        return self._processes.sum(own) / self._total
+
+    def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None:
+        """Write the mean over examples of squared gradients to ``out``."""
+        generator = np.random.Generator(np.random.PCG64([*seed, 1, self._processes.rank]))
+        count = 0
+        if self._parts:
+            count = mean_squared_gradients(self.network, self._parts, kind, generator, out)
+        else:
+            out[...] = 0
+        self._processes.add_up(out)
+        out /= self._processes.sum(count)
+
+
+def part_loss(network: Network, part: Part) -> float:
+    """Return the sum of the losses of a part."""
+    x, y, weights = part
+    if isinstance(x, SequenceBatch):
+        assert isinstance(network, SequenceNetwork)
+        caches = network._batch_caches(x, False)
+        logits = network._forward(x.frames, caches, False, 0)
+    else:
+        logits = network._forward(*network._passes.enter(x), False, 0)
+    return network._loss(logits, y, False, weights, 1.0)
+
+
+def examples_of(network: Network, batch: tuple[Any, Any, Array | None]) -> Any:
+    """Return the examples of a minibatch of a trainer."""
+    x, y, weights = batch
+    if isinstance(x, SequenceBatch):
+        assert isinstance(network, SequenceNetwork)
+        return SequenceExamples(network, x, y, weights)
+    return RowExamples(network, x, y, weights)
+
+
+class NetworkObjective:
+    """The mean loss of a batch as a function of a network's parameters.
+
+    Parameters
+    ----------
+    network : Network
+    batch : (x, y, weights)
+        As the trainer's minibatches are: x an array or a SequenceBatch.
+    processes : Processes, optional
+        Those that share the work.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batch: tuple[Any, Any, Array | None],
+        processes: Processes | None = None,
+    ) -> None:
+        self.network = network
+        self.parameters = network.parameters
+        self._processes = Processes() if processes is None else processes
+        self._examples = examples_of(network, batch)
+        self.size = self._examples.size
+        self._parts, self._total = self._share(None)
+
+    def _share(self, rows: Array | None) -> tuple[list[Part], float]:
+        """This process's parts of the examples with these numbers, and what the mean is over."""
+        if not self._processes.alone:
+            rows = np.arange(self.size) if rows is None else rows
+            rows = rows[self._processes.share(len(rows))]
+        parts = [] if rows is not None and len(rows) == 0 else self._examples.parts(rows)
+        return parts, self._processes.sum(self._examples.total(parts))
+
+    def loss(self) -> float:
+        """Return the mean loss at the network's present parameters."""
+        own = sum(part_loss(self.network, part) for part in self._parts)
+        return self._processes.sum(own) / self._total
+
+    def loss_and_gradient(self, out: Array) -> float:
+        """Return the mean loss, and write its gradient to ``out``."""
+        value = 0.0
+        if not self._parts:
+            self.network.gradient[...] = 0
+        for number, (x, y, weights) in enumerate(self._parts):
+            value += self.network.loss_and_gradient(
+                x,
+                y,
+                weights,
+                scale=1.0 / self._total,
+                training=False,
+                accumulate=number > 0,
+            )
+        out[...] = self.network.gradient
+        self._processes.add_up(out)
+        return self._processes.sum(value)
+
+    def curvature(self, examples: int, seed: list[int]) -> NetworkCurvature:
+        """Return the Gauss-Newton matrix of so many examples, drawn by the seed."""
+        rows = None
+        if examples < self.size:
+            generator = np.random.Generator(np.random.PCG64(seed))
+            rows = np.sort(generator.choice(self.size, examples, replace=False))
+        return NetworkCurvature(self.network, *self._share(rows), self._processes)
+
+    def preconditioner(self) -> str:
+        """Return what squared gradients are quick to make for this network."""
+        dense = all(isinstance(x, Dense) or not x.parameter_shapes for x in self.network.layers)
+        return "empirical_fisher" if dense else "none"
+
+
+def shared_gradient(
+    network: Network, batch: tuple[Any, Any, Array | None], processes: Processes
+) -> float:
+    """Make the gradient of a minibatch, each process that of its share; return the mean loss.
+
+    Random draws are those of the whole batch on one process.
+    """
+    examples = examples_of(network, batch)
+    share = processes.share(examples.size)
+    scale = 1.0 / examples.total([batch])
+    value, part = 0.0, batch
+    if share.start < share.stop:
+        first = share.start
+        if isinstance(examples, SequenceExamples):
+            first = int(examples.x.lengths[: share.start].sum())
+            part = examples._part(np.arange(share.start, share.stop))
+        else:
+            x, y, weights = batch
+            part = x[share], y[share], None if weights is None else weights[share]
+        value = network.loss_and_gradient(*part, scale=scale, first_row=first)
+    else:
+        network.gradient[...] = 0
+        network.draw_count += 1
+    processes.add_up(network.gradient)
+    return processes.sum(value)
