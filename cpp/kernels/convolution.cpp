@@ -95,12 +95,13 @@ void multiply_windows(const GemmArguments<T>& g) {
 template <class T>
 std::int64_t forward_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
-  return winograd_chosen<T>(s) ? winograd_weights<T>(group.channels, group.outputs) : 0;
+  return winograd_chosen<T>(s, kWeightsThere) ? winograd_weights<T>(group.channels, group.outputs)
+                                              : 0;
 }
 
 template <class T>
 void forward(const ConvolutionForward<T>& a) noexcept {
-  if (winograd_chosen<T>(a.shape)) return forward_by_tiles(a);
+  if (winograd_chosen<T>(a.shape, kWeightsThere)) return forward_by_tiles(a);
   const ConvolutionShape s = folded(a.shape);
   const Group group(s);
   if (is_dense(s)) {
@@ -128,7 +129,8 @@ void forward(const ConvolutionForward<T>& a) noexcept {
 template <class T>
 std::int64_t data_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
-  if (winograd_chosen<T>(s)) return winograd_weights<T>(group.outputs, group.channels);
+  if (winograd_chosen<T>(s, kWeightsThere))
+    return winograd_weights<T>(group.outputs, group.channels);
   const bool strided = s.down.stride > 1 || s.across.stride > 1;
   const std::int64_t pixels = s.batch * most_of_a_phase(s.down) * most_of_a_phase(s.across);
   return group.elements * group.outputs * group.channels + (strided ? pixels * group.channels : 0);
@@ -165,7 +167,7 @@ void backward_data_of_phase(const ConvolutionBackward<T>& a, const ConvolutionSh
 
 template <class T>
 void backward_data(const ConvolutionBackward<T>& a) noexcept {
-  if (winograd_chosen<T>(a.shape)) {
+  if (winograd_chosen<T>(a.shape, kWeightsThere)) {
     return backward_data_by_tiles(a, StridePhase(a.shape.down, 0).axis,
                                   StridePhase(a.shape.across, 0).axis);
   }
@@ -214,7 +216,7 @@ Way weights_way(const ConvolutionShape& s, const ConvolutionBackward<T>& a, std:
 
 template <class T>
 std::int64_t weights_workspace(const ConvolutionShape& shape) noexcept {
-  if (winograd_chosen<T>(shape)) return weights_by_tiles_workspace<T>(shape);
+  if (winograd_chosen<T>(shape, kWeightsBack)) return weights_by_tiles_workspace<T>(shape);
   const ConvolutionShape s = folded(shape);
   const Group group(s);
   const ConvolutionBackward<T> a = {};
@@ -246,7 +248,7 @@ void weights_of_part(Windows<T> windows, const T* y_gradient, std::int64_t y_str
 
 template <class T>
 void backward_weights(const ConvolutionBackward<T>& a) noexcept {
-  if (winograd_chosen<T>(a.shape)) return backward_weights_by_tiles(a);
+  if (winograd_chosen<T>(a.shape, kWeightsBack)) return backward_weights_by_tiles(a);
   const ConvolutionShape s = folded(a.shape);
   const Group group(s);
   const Parts parts(s, group);

@@ -6,6 +6,8 @@
 #include <cstdint>
 
 #include "ictus/window.h"
+#include "kernels/detail/cuts.h"
+#include "kernels/detail/pack.h"
 #include "kernels/detail/parallel.h"
 #include "kernels/detail/rows.h"
 
@@ -53,6 +55,27 @@ struct PhasePair {
   bool empty() const { return down.axis.elements == 0 || across.axis.elements == 0; }
 };
 
+// to (columns, rows) = the transpose of from (rows, columns), a square of vectors at a time.
+template <class T>
+void transpose_matrix(const T* from, std::int64_t row_stride, std::int64_t rows,
+                      std::int64_t columns, T* to) {
+  for (std::int64_t row = 0; row < rows; row += kLanes<T>) {
+    for_vectors<T>(0, columns, [&](std::int64_t column, auto access) {
+      const auto high = static_cast<int>(smaller(rows - row, kLanes<T>));
+      const auto wide = static_cast<int>(smaller(columns - column, kLanes<T>));
+      Vector<T> square[kLanes<T>] = {};
+      for (int i = 0; i < high; ++i) {
+        square[i] = access.read(from + (row + i) * row_stride + column);
+      }
+      transpose<T>(square);
+      for (int i = 0; i < wide; ++i) {
+        T* const line = to + (column + i) * rows + row;
+        high == kLanes<T> ? store(line, square[i]) : store_partial(line, square[i], high);
+      }
+    });
+  }
+}
+
 // The weights that a phase's window sees, (elements, outputs, channels).
 template <class T>
 void phase_weights(const PhasePair& phase, const T* weights, std::int64_t elements_across,
@@ -62,12 +85,7 @@ void phase_weights(const PhasePair& phase, const T* weights, std::int64_t elemen
     for (std::int64_t e = begin; e < end; ++e) {
       const std::int64_t a = phase.down.element(e / across), b = phase.across.element(e % across);
       const T* const from = weights + (a * elements_across + b) * channels * row_stride;
-      T* const turned = to + e * outputs * channels;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t o = 0; o < outputs; ++o) {
-          turned[o * channels + c] = from[c * row_stride + o];
-        }
-      }
+      transpose_matrix(from, row_stride, channels, outputs, to + e * outputs * channels);
     }
   });
 }
