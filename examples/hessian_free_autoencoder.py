@@ -1,19 +1,22 @@
 """Deep autoencoders from random weights by Hessian-free optimisation, beside first-order training.
 
     python examples/hessian_free_autoencoder.py mnist --data FOLDER_WITH_IDX_FILES
+    python examples/hessian_free_autoencoder.py curves --methods hessian-free nesterov adam l-bfgs
+    python examples/hessian_free_autoencoder.py curves --report
 
 The networks of Hinton & Salakhutdinov 2006 that Martens 2010 trained without pre-training: logistic
 units, a linear code, sparse random weights, cross-entropy; what is reported is the squared error of
-an image summed over its pixels. A training has phases ``gradient:curvature:epochs``: examples of a
-gradient, examples of the Gauss-Newton matrix, passes over the data. Each phase goes on from its
-checkpoint in ``--work`` after an interruption, to the same bits.
+an image summed over its pixels. Hessian-free training has phases ``gradient:curvature:epochs``:
+examples of a gradient, examples of the Gauss-Newton matrix, passes over the data. Trainings go on
+from checkpoints in ``--work`` after an interruption, to the same bits (l-bfgs: from its weights).
+``--report`` writes the table and the picture of what the logs have so far to ``--output``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,8 @@ from numpy.typing import NDArray
 
 from ictus import datasets
 from ictus.nn import Dense, Network
-from ictus.optim import HessianFree
-from ictus.train import Trainer
+from ictus.optim import SGD, Adam, HessianFree
+from ictus.train import NesterovMomentum, Trainer, load_checkpoint, minimize, save_checkpoint
 
 Array = NDArray[Any]
 
@@ -32,18 +35,30 @@ PHASES = {
     "mnist": ["10000:2000:60", "60000:6000:400"],
     "curves": ["20000:2000:200"],
 }
+#: Training squared errors that others report; of CURVES for other images (see docs).
+PUBLISHED = {
+    "mnist": {"HF, Martens 2010": 1.40, "best HF, Sutskever et al. 2013": 0.69,
+              "Nesterov, Sutskever et al. 2013": 0.73, "SGD": 2.1},
+    "curves": {},
+}  # fmt: skip
+METHODS = ["hessian-free", "nesterov", "sgd", "adam", "l-bfgs"]
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=HIDDEN)
     parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=["hessian-free"])
     parser.add_argument("--phases", nargs="+", help="gradient:curvature:epochs of each phase")
     parser.add_argument("--damping", type=float, default=45.0, help="initial lambda")
     parser.add_argument("--cg-steps", type=int, default=250)
-    parser.add_argument("--l2", type=float, default=0.0)
+    parser.add_argument("--epochs", type=int, default=500, help="of the other methods")
+    parser.add_argument("--learning-rate", type=float, help="of them; default 0.01, adam 0.001")
+    parser.add_argument("--momentum", type=float, default=0.99, help="the highest of nesterov")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, default=Path("hessian_free"), help="checkpoints, log")
+    parser.add_argument("--work", type=Path, default=Path("hessian_free"), help="checkpoints, logs")
+    parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
+    parser.add_argument("--report", action="store_true", help="train nothing, write the results")
     options = parser.parse_args()
     options.phases = options.phases or PHASES[options.name]
     return options
@@ -77,42 +92,158 @@ def squared_error(network: Network, x: Array) -> float:
     return total / len(x)
 
 
+def principal_components(x: Array, test: Array, count: int) -> tuple[float, float]:
+    """Squared errors of as many principal components as the code has units."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    covariance = (x - mean).T @ (x - mean)
+    basis = np.linalg.eigh(covariance)[1][:, -count:]
+    errors = []
+    for images in (x, test):
+        centred = images - mean
+        rest = centred - (centred @ basis) @ basis.T
+        errors.append(float(np.square(rest).sum() / len(images)))
+    return errors[0], errors[1]
+
+
+class Log:
+    """Writes a line for each epoch of a method."""
+
+    def __init__(self, path: Path, network: Network, x: Array, test: Array) -> None:
+        self.path, self.network, self.x, self.test = path, network, x, test
+
+    def write(self, **entry: Any) -> None:
+        """Add the errors and write the line."""
+        entry["training_error"] = squared_error(self.network, self.x)
+        entry["test_error"] = squared_error(self.network, self.test)
+        line = json.dumps(entry)
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+        print(line, flush=True)
+
+    def after_epoch(self, phase: int = 0) -> Callable[[Trainer, int], None]:
+        """Return a trainer's callback."""
+
+        def report(trainer: Trainer, epoch: int) -> None:
+            numbers = {name: values[-1] for name, values in trainer.history.items()}
+            self.write(phase=phase, epoch=epoch, **numbers)
+
+        return report
+
+
+def hessian_free(network: Network, x: Array, log: Log, options: argparse.Namespace) -> None:
+    rule = HessianFree(damping=options.damping, cg_steps=options.cg_steps)
+    for number, phase in enumerate(options.phases):
+        gradient, curvature, epochs = (int(n) for n in phase.split(":"))
+        rule.curvature_size = curvature
+        trainer = Trainer(
+            network,
+            rule,
+            batch_size=gradient,
+            epochs=epochs,
+            seed=options.seed,
+            callbacks=[log.after_epoch(number)],
+            checkpoint=options.work / f"phase_{number}.safetensors",
+        )
+        trainer.resume()
+        if trainer.fit(x, x).interrupted:
+            raise SystemExit(1)
+
+
+def first_order(
+    method: str, network: Network, x: Array, log: Log, options: argparse.Namespace
+) -> None:
+    batch, momentum = 200, None
+    updates = len(x) // batch
+    rate = options.learning_rate or (0.001 if method == "adam" else 0.01)
+    rule: Any = Adam(rate) if method == "adam" else SGD(rate, 0.0, nesterov=method == "nesterov")
+    if method == "nesterov":
+        momentum = NesterovMomentum(options.momentum, updates, updates * options.epochs)
+    trainer = Trainer(
+        network,
+        rule,
+        batch_size=batch,
+        epochs=options.epochs,
+        seed=options.seed,
+        momentum=momentum,
+        callbacks=[log.after_epoch()],
+        checkpoint=options.work / f"{method}.safetensors",
+    )
+    trainer.resume()
+    if trainer.fit(x, x).interrupted:
+        raise SystemExit(1)
+
+
+def batch_method(network: Network, x: Array, log: Log, options: argparse.Namespace) -> None:
+    path, done, seconds = options.work / "l-bfgs.safetensors", 0, 0.0
+    if path.exists():
+        tensors, state = load_checkpoint(path)
+        network.parameters[...] = tensors["parameters"]
+        done, seconds = state["iterations"], state["seconds"]
+    if done >= options.epochs:
+        return
+    history = minimize(network, (x, x, None), iterations=options.epochs - done)
+    seconds += sum(history["seconds"])
+    state = {"iterations": done + history.epochs, "seconds": seconds}
+    save_checkpoint(path, {"parameters": network.parameters}, state)
+    log.write(phase=0, epoch=state["iterations"], seconds=seconds, loss=history["loss"][-1])
+
+
+def report(options: argparse.Namespace, x: Array, test: Array) -> None:
+    """Write the table and the picture of what the logs have."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    rows, kept = [], {}
+    for method in METHODS:
+        path = options.work / f"{method}.jsonl"
+        if not path.exists():
+            continue
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        errors = [entry["training_error"] for entry in entries]
+        seconds = np.cumsum([entry["seconds"] for entry in entries])
+        axes[0].semilogy(range(1, len(errors) + 1), errors, label=method)
+        axes[1].semilogy(seconds, errors, label=method)
+        last = entries[-1]
+        kept[method] = {"epochs": len(errors), "seconds": float(seconds[-1]), **last}
+        rows.append(
+            f"| {method} | {len(errors)} | {seconds[-1]:.0f} | {last['training_error']:.3f} | "
+            f"{last['test_error']:.3f} |"
+        )
+    pca = principal_components(x, test, HIDDEN[options.name][1])
+    rows.append(f"| PCA | | | {pca[0]:.2f} | {pca[1]:.2f} |")
+    rows += [f"| {k} (published) | | | {v:.2f} | |" for k, v in PUBLISHED[options.name].items()]
+    for axis, label in zip(axes, ("passes over the data", "seconds"), strict=True):
+        axis.set(xlabel=label, ylabel="training squared error")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    name = f"hessian_free_{options.name}"
+    figure.savefig(options.output / f"{name}.png", dpi=110)
+    text = [
+        f"# Hessian-free optimisation: {options.name}\n",
+        f"Made by `python examples/hessian_free_autoencoder.py {options.name} --report`.\n",
+        f"![training error]({name}.png)\n",
+        "| method | passes | seconds | training error | test error |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
+    (options.output / f"{name}.md").write_text("\n".join(text) + "\n")
+    (options.output / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
 def main() -> None:
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
     x, test = load_images(options.name, options.data)
-    network = make_network(options.name, options.seed)
-    optimizer = HessianFree(damping=options.damping, cg_steps=options.cg_steps, l2=options.l2)
-    log = options.work / "log.jsonl"
-
-    def report(trainer: Trainer, epoch: int) -> None:
-        entry = {name: values[-1] for name, values in trainer.history.items()}
-        entry |= {"phase": trainer.checkpoint.name, "epoch": epoch, "time": time.time()}
-        entry |= {"cg_reason": optimizer.iteration.cg_reason if optimizer.iteration else ""}
-        entry |= {"training_error": squared_error(network, x)}
-        entry |= {"test_error": squared_error(network, test)}
-        with log.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        print(json.dumps(entry), flush=True)
-
-    for number, phase in enumerate(options.phases):
-        gradient, curvature, epochs = (int(n) for n in phase.split(":"))
-        optimizer.curvature_size = curvature
-        trainer = Trainer(
-            network,
-            optimizer,
-            batch_size=gradient,
-            epochs=epochs,
-            seed=options.seed,
-            callbacks=[report],
-            checkpoint=options.work / f"phase_{number}.safetensors",
-            progress=None,
-        )
-        trainer.resume()
-        if trainer.fit(x, x).interrupted:
-            break
-    print(f"squared error: training {squared_error(network, x):.4f}, test ", end="")
-    print(f"{squared_error(network, test):.4f}")
+    for method in [] if options.report else options.methods:
+        network = make_network(options.name, options.seed)
+        log = Log(options.work / f"{method}.jsonl", network, x, test)
+        if method == "hessian-free":
+            hessian_free(network, x, log, options)
+        elif method == "l-bfgs":
+            batch_method(network, x, log, options)
+        else:
+            first_order(method, network, x, log, options)
+    report(options, x, test)
 
 
 if __name__ == "__main__":

@@ -129,6 +129,12 @@ def test_a_gain_of_the_features_is_that_of_the_sound():
         factor = 10 ** (draw.normal(0.0, 6.0) / 20)
         made = louder.apply(stack(1.0), np.random.default_rng(seed))
         np.testing.assert_allclose(made, stack(factor), atol=2e-5)
+    noisy = Augmentation(bands, lags, gain=0.0, tilt=0.0, chance=1.0, noise=1.0)
+    made = noisy.apply(stack(1.0), np.random.default_rng(0))
+    columns = [0, 1, 2, 3, 8, 9, 10, 11, 12, 13]
+    power = [np.square(10 ** x[:, columns] - 1).mean() for x in (stack(1.0), made)]
+    assert 1.0 < power[1] / power[0] < 1.0 + 2.0 * 10**-2.5
+    assert (made[:, columns] >= stack(1.0)[:, columns] - 1e-6).all()
     never = Augmentation(bands, lags, chance=0.0)
     frames = stack(1.0)
     assert never.apply(frames, generator) is frames

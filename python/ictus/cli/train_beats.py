@@ -85,7 +85,7 @@ def _add_training(group: Any) -> None:
     add(
         "--no-augment",
         action="store_true",
-        help="do not change loudness and timbre of the training material",
+        help="do not change loudness, timbre and noise of the training material",
     )
     add("--validation", type=allowed.probability, default=0.1, metavar="X")
     add("--early-stopping", type=allowed.positive_integer, metavar="EPOCHS")
@@ -172,7 +172,7 @@ def _train(
         cache,
         settings,
         rate=frame_rate(options.model),
-        augmentation=augmentation(options.model),
+        augmentation=augmentation(options.model, noise=0.3),
         checkpoint=checkpoint,
         progress=False if options.quiet or options.json else None,
     )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ictus.nn.curvature import GaussNewton
+from ictus.nn.hessian import hessian_product
 from ictus.nn.layer import Array
 
 # Rows that are worked on at once where a whole data set is.
@@ -69,3 +70,39 @@ class CurvatureProducts:
         """
         matrix: GaussNewton = self.gauss_newton(x, weights)
         return matrix.product(direction, out)
+
+    def hessian_product(
+        self: Any,
+        x: Any,
+        y: Any,
+        direction: Array,
+        out: Array | None = None,
+        weights: Any = None,
+    ) -> Array:
+        """Return ``H direction``, H the Hessian of the mean loss over the batch: exact.
+
+        Of networks of Dense layers (Pearlmutter 1994). Unlike the Gauss-Newton matrix it need not
+        be positive semi-definite.
+
+        Parameters
+        ----------
+        x, y, weights
+            As of :meth:`loss_and_gradient`.
+        direction : array, shape (parameter_count,)
+        out : array, shape (parameter_count,), optional
+
+        Raises
+        ------
+        ValueError
+            A layer whose second derivatives are not known.
+        """
+        x = self.check_input(x)
+        y = self.checked_targets(y, x)
+        direction = self._check_direction(direction)
+        if out is None:
+            out = np.empty_like(self.parameters)
+        parts, first = [], 0
+        for part, own in self.parts(x, weights):
+            parts.append((part, y[first : first + len(part)], own))
+            first += len(part)
+        return hessian_product(self, parts, 1.0 / len(x), direction, out)

@@ -21,6 +21,7 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    passes_on = True
     elementwise = True
 
     def __init__(self, rate: float) -> None:

@@ -99,6 +99,8 @@ class Layer(ABC):
     output_size: int = 0
     #: Whether the layer adds penalties to the loss; see :meth:`penalty`.
     penalized: bool = False
+    #: Whether outside training the output is the input, number by number.
+    passes_on: ClassVar[bool] = False
     #: Whether :meth:`squared_gradients` knows the layer's parameters.
     sums_squares: bool = False
     #: Number of the layer below whose first parameter this one uses too, transposed.

@@ -33,6 +33,7 @@ class Noise(Layer):
     """
 
     kind = "noise"
+    passes_on = True
     elementwise = True
 
     def __init__(

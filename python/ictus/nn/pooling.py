@@ -171,6 +171,7 @@ class Flatten(Layer):
     """Makes a vector of an image or a sequence, its last axis first: what Dense layers take."""
 
     kind = "flatten"
+    passes_on = True
 
     def connect(self, input_size: int) -> int:
         self.input_size = self.output_size = input_size

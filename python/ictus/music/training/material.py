@@ -67,8 +67,8 @@ def feature_cache(folder: str | os.PathLike[str], model: str, *, jobs: int = 1) 
     return FeatureCache(folder, partial(extract, model=model), name, jobs=jobs)
 
 
-def augmentation(model: str) -> Augmentation:
-    """Return the changes of loudness and timbre that fit a model's features."""
+def augmentation(model: str, *, noise: float = 0.0) -> Augmentation:
+    """Return the changes of loudness, timbre and noise that fit a model's features."""
     features = features_of(model)
     ratio = features.difference_ratio
     assert ratio is not None
@@ -76,7 +76,7 @@ def augmentation(model: str) -> Augmentation:
     lags = tuple(
         difference_frames(r.window_size, ratio, features.hop) for r in features.resolutions
     )
-    return Augmentation(bands, lags)
+    return Augmentation(bands, lags, noise=noise)
 
 
 def decode(activations: Array, model: str, **options: Any) -> Events:

@@ -38,6 +38,9 @@ class Augmentation:
         interpolated, in decibels.
     chance : float
         Share of the segments that are changed.
+    noise : float
+        Share of the changed segments that get white noise, 25 to 60 dB below the mean magnitude.
+        Its phase is at random beside that of the sound, so powers add.
     """
 
     bands: tuple[int, ...]
@@ -45,19 +48,27 @@ class Augmentation:
     gain: float = 6.0
     tilt: float = 4.0
     chance: float = 0.6
+    noise: float = 0.0
 
     def apply(self, frames: Array, generator: np.random.Generator) -> Array:
         """Return a changed copy of the frames, or the frames themselves."""
         if generator.random() >= self.chance:
             return frames
         points = generator.normal(0.0, self.tilt, 6) + generator.normal(0.0, self.gain)
+        noisy = self.noise > 0 and generator.random() < self.noise
+        level = 10.0 ** (generator.uniform(-60.0, -25.0) / 20.0) if noisy else 0.0
         changed = np.empty_like(frames)
         column = 0
         for size, lag in zip(self.bands, self.lags, strict=True):
             decibels = np.interp(np.linspace(0, 5, size), np.arange(6), points)
             factor = (10.0 ** (decibels / 20.0)).astype(np.float32)
             magnitude = np.expm1(frames[:, column : column + size] * np.float32(np.log(10.0)))
-            spectrum = np.log1p(magnitude * factor) * np.float32(1.0 / np.log(10.0))
+            magnitude *= factor
+            if noisy:
+                # The magnitude of one bin of noise has Rayleigh's distribution.
+                floor = generator.rayleigh(level * float(magnitude.mean()), magnitude.shape)
+                magnitude = np.hypot(magnitude, floor.astype(np.float32))
+            spectrum = np.log1p(magnitude) * np.float32(1.0 / np.log(10.0))
             changed[:, column : column + size] = spectrum
             difference = changed[:, column + size : column + 2 * size]
             difference[:lag] = frames[:lag, column + size : column + 2 * size]
