@@ -68,3 +68,15 @@ def test_code_map_tells_labels_apart():
     points = np.concatenate([each.get_offsets() for each in axes.collections])
     assert sorted(map(tuple, points)) == sorted(map(tuple, codes))
     assert len(plot.code_map(codes).axes[0].collections) == 1
+
+
+def test_beats_are_drawn_in_rows():
+    activations = np.random.default_rng(0).random((2500, 2)) / 2
+    times = np.arange(0.5, 25, 0.5)
+    figure = plot.beats(activations, times, downbeats=times[::4])
+    assert len(figure.axes) == 3
+    lines = [axes.collections[0].get_segments() for axes in figure.axes]
+    assert sum(map(len, lines)) == len(times)
+    assert [axes.get_xlim() for axes in figure.axes][1] == (10, 20)
+    assert len(plot.beats(np.zeros(60_000), np.empty(0)).axes) == 12
+    assert len(plot.beats(np.zeros(0), np.empty(0)).axes) == 1

@@ -323,7 +323,7 @@ def beats(
     *,
     fps: float = 100.0,
     downbeats: Array | None = None,
-    seconds: float = 20.0,
+    seconds: float = 10.0,
     title: str = "Beats",
 ) -> Figure:
     """Draw activations over time and the beats that were found in them, a row for some seconds.
@@ -339,20 +339,23 @@ def beats(
     seconds : float
         In a row; there are at most 12 rows.
     """
-    a = np.asarray(activations).reshape(len(activations), -1)
+    a = np.asarray(activations)
+    a = a[:, np.newaxis] if a.ndim == 1 else a
     length = len(a) / fps
     rows = int(np.clip(np.ceil(length / seconds), 1, 12))
     each = max(seconds, length / rows)
-    figure = _figure(10.0, 0.6 + 1.1 * rows)
+    figure = _figure(10.0, 0.6 + 1.3 * rows)
     time = np.arange(len(a)) / fps
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
         begin, end = row * each, (row + 1) * each
         inside = (time >= begin) & (time < end)
-        for column, color in zip(a.T, (NEUTRAL, TRAINING), strict=False):
-            axes.plot(time[inside], column[inside], color=color, linewidth=0.9)
-        axes.vlines(times, 0, 0.35, color=VALIDATION, linewidth=0.9)
+        shown = np.asarray(times)
+        axes.vlines(shown[(shown >= begin) & (shown < end)], 0, 1, color=VALIDATION, linewidth=0.9)
         if downbeats is not None:
-            axes.vlines(downbeats, 0, 1, color=VALIDATION, linewidth=1.4)
+            axes.vlines(downbeats, 0, 1, color=VALIDATION, linewidth=2.2)
+        for column, color in zip(a.T, (TRAINING, NEUTRAL), strict=False):
+            axes.fill_between(time[inside], column[inside], color=color, alpha=0.25, linewidth=0)
+            axes.plot(time[inside], column[inside], color=color, linewidth=1.0)
         axes.set_xlim(begin, end)
         axes.set_ylim(0, 1.02)
         axes.set_yticks([0, 1])

@@ -83,6 +83,14 @@ def test_click_and_plot(folder, capsys):
     assert (folder / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_report(folder):
+    options = ["--report", "r.html", "--downbeats", "--meter", "4"]
+    assert main(["beats", "song.flac", "--model", "bars.ictus", *options]) == 0
+    page = (folder / "r.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Beats of song.flac" in page
+
+
 def test_tempo_range(folder, capsys):
     assert main(["beats", "song.flac", "--model", "m.ictus", "--tempo", "55", "70"]) == 0
     assert len(lines(capsys)) in (7, 8)

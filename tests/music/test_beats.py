@@ -68,6 +68,16 @@ def test_hardly_any_sound(samples):
     assert len(found.times) <= 1
 
 
+def test_silence_has_no_beats():
+    signal, times = clicks(6.0)
+    quiet = np.zeros(5 * 44_100, np.float32)
+    tracker = music.BeatTracker([detector()])
+    assert len(tracker.track_signal(quiet).times) == 0
+    found = tracker.track_signal(np.concatenate([quiet, signal, quiet])).times
+    np.testing.assert_allclose(found, times + 5, atol=0.025)
+    assert len(music.OnlineBeatTracker([detector(162)]).push(quiet, last=True)) == 0
+
+
 class TestOnline:
     def test_clicks_are_heard(self):
         signal, times = clicks(12.0)

@@ -57,6 +57,17 @@ def test_a_steady_pulse_is_found_when_it_is_heard():
     assert (np.round(late * 100 - 20) % 50 <= 2).all()
 
 
+def test_silence_has_no_beats():
+    a = np.full(3000, 0.02)
+    a[1000:1600:50] = 0.9
+    beats = music.OnlineBeatDecoder(threshold=0.05).push(a)
+    assert beats.min() >= 10
+    assert beats.max() <= 16 + 2 * 60 / 55
+    parts = music.OnlineBeatDecoder(threshold=0.05)
+    cut = [parts.push(part) for part in np.split(a, [3, 900, 901, 1590, 1700, 1750])]
+    np.testing.assert_array_equal(np.concatenate(cut), beats)
+
+
 def test_certain_activations_do_no_harm():
     decoder = music.OnlineBeatDecoder()
     decoder.push(np.ones(300))

@@ -55,6 +55,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--online", action="store_true", help="decide from the past alone")
     parser.add_argument("--click", metavar="FILE", help="audio file: the recording with clicks")
     parser.add_argument("--plot", metavar="FILE", help="picture of activations and beats")
+    parser.add_argument("--report", metavar="FILE", help="page (.html) to see and hear the beats")
     tempo = subparsers.add_parser(
         "tempo",
         help="tempo of recordings",
@@ -178,9 +179,9 @@ def run(options: argparse.Namespace) -> int:
     """Find beats and print or write them."""
     from ictus import plot
 
-    if len(options.files) > 1 and (options.click or options.plot):
-        raise ValueError("--click and --plot take one recording")
-    for option in ("click", "plot"):
+    if len(options.files) > 1 and (options.click or options.plot or options.report):
+        raise ValueError("--click, --plot and --report take one recording")
+    for option in ("click", "plot", "report"):
         allowed.check_output(getattr(options, option), f"--{option}")
     if options.plot:
         plot.check_format(options.plot)
@@ -216,6 +217,11 @@ def _write(found: Beats, path: str, targets: dict[str, Path], options: argparse.
         from ictus.music.click import add_clicks
 
         write_audio(options.click, add_clicks(read_audio(path), found.times, found.numbers))
+    if options.report:
+        from ictus.io.audio import read_audio
+        from ictus.music.report import report_page
+
+        write_atomically(options.report, report_page(path, read_audio(path), found))
     if options.plot:
         from ictus import plot
 
@@ -259,8 +265,8 @@ def _run_online(options: argparse.Namespace, targets: dict[str, Path]) -> int:
     from ictus.io.annotations import Events, write_annotation
     from ictus.music.beats import OnlineBeatTracker
 
-    if options.downbeats or options.click or options.plot:
-        raise ValueError("--online goes without --downbeats, --click and --plot")
+    if options.downbeats or options.click or options.plot or options.report:
+        raise ValueError("--online goes without --downbeats, --click, --plot and --report")
     if not targets and options.format != "txt":
         raise ValueError("--online prints lines of text; other formats need -o DIR")
     networks = _networks(options, "online")

@@ -117,8 +117,10 @@ class AudioFile:
             self._file = soundfile.SoundFile(self.path)
         except (soundfile.SoundFileError, TypeError, ValueError, MemoryError) as error:
             reason = getattr(error, "error_string", str(error)).rstrip(". ")
+            # The file does exist: one of the decoders says so of whatever it does not know.
+            reason = "" if "does not exist" in reason else f" ({reason})"
             raise AudioFileError(
-                f"{self.path}: not an audio file that can be decoded ({reason}); "
+                f"{self.path}: not an audio file that can be decoded{reason}; "
                 f"expected WAV, FLAC, Ogg or MP3"
             ) from error
         self._error: type[Exception] = soundfile.SoundFileError

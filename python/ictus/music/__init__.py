@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from ictus.music.filterbanks import logarithmic_filterbank, mel_filterbank
     from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.report import report_page
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
 
 # Where each name lives; modules are loaded when a name is first used.
@@ -48,6 +49,7 @@ _LAZY = {
     "online_beat_features": "features",
     "onset_features": "features",
     "recurrent_onset_features": "features",
+    "report_page": "report",
     "tempo_of_beats": "tempo",
 }
 
@@ -73,6 +75,7 @@ __all__ = [
     "online_beat_features",
     "onset_features",
     "recurrent_onset_features",
+    "report_page",
     "tempo_of_beats",
 ]
 

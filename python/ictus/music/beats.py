@@ -37,6 +37,7 @@ FEATURES = {266: beat_features, 314: downbeat_features, 162: online_beat_feature
 # Longer recordings go through networks of two directions in parts (frames), each with what is
 # before and after it; there the networks' memory has faded.
 PART, CONTEXT = 30_000, 2_000
+THRESHOLD = 0.05
 
 
 def model_path(name: str) -> Path:
@@ -124,6 +125,9 @@ class BeatTracker:
         Slowest and fastest tempo in BPM.
     beats_per_bar : tuple of int
         The meters to try, where networks know downbeats.
+    threshold : float
+        Before the first activation as high as this, and after the last, there are no beats: silence
+        has none.
 
     Raises
     ------
@@ -142,6 +146,7 @@ class BeatTracker:
         *,
         tempo: tuple[float, float] = (55.0, 215.0),
         beats_per_bar: tuple[int, ...] = (3, 4),
+        threshold: float = THRESHOLD,
     ) -> None:
         sizes = {(n.input_size, n.output_size) for n in networks}
         if len(sizes) != 1:
@@ -155,7 +160,7 @@ class BeatTracker:
         self.networks = list(networks)
         self.features: Features = FEATURES[inputs]()
         check_tempo("BeatTracker", tempo, self.features.fps)
-        self.tempo, self.beats_per_bar = tempo, beats_per_bar
+        self.tempo, self.beats_per_bar, self.threshold = tempo, beats_per_bar, threshold
         self.downbeats = outputs == 3
 
     def activations(self, blocks: Iterable[Samples]) -> npt.NDArray[np.floating]:
@@ -182,10 +187,15 @@ class BeatTracker:
         fps = self.features.fps
         if self.downbeats:
             found = decode_downbeats(
-                activations, tempo=self.tempo, fps=fps, beats_per_bar=self.beats_per_bar
+                activations,
+                tempo=self.tempo,
+                fps=fps,
+                beats_per_bar=self.beats_per_bar,
+                threshold=self.threshold,
             )
             return Beats(found[:, 0], found[:, 1].astype(np.int64), activations, fps)
-        return Beats(decode_beats(activations, tempo=self.tempo, fps=fps), None, activations, fps)
+        times = decode_beats(activations, tempo=self.tempo, fps=fps, threshold=self.threshold)
+        return Beats(times, None, activations, fps)
 
     def track(self, path: str | os.PathLike[str]) -> Beats:
         """Return the beats of an audio file.
@@ -230,6 +240,8 @@ class OnlineBeatTracker:
         Of one direction, on causal features; their outputs are averaged.
     tempo : (float, float)
         Slowest and fastest tempo in BPM.
+    threshold : float
+        There are no beats where no activation of the last two slowest beats was as high as this.
 
     Attributes
     ----------
@@ -243,12 +255,16 @@ class OnlineBeatTracker:
     """
 
     def __init__(
-        self, networks: Sequence[SequenceNetwork], *, tempo: tuple[float, float] = (55.0, 215.0)
+        self,
+        networks: Sequence[SequenceNetwork],
+        *,
+        tempo: tuple[float, float] = (55.0, 215.0),
+        threshold: float = THRESHOLD,
     ) -> None:
         self._tracker = BeatTracker(networks)
         self.features = self._tracker.features
         self.latency = self.features.reach / self.features.sample_rate
-        self._decoder = OnlineBeatDecoder(tempo=tempo, fps=self.features.fps)
+        self._decoder = OnlineBeatDecoder(tempo=tempo, fps=self.features.fps, threshold=threshold)
         self._start()
 
     def _start(self) -> None:

@@ -25,6 +25,8 @@ class OnlineBeatDecoder:
     ----------
     tempo, fps, tempi, transition_lambda, observation_lambda
         As of :func:`ictus.music.decode_beats`.
+    threshold : float
+        No beat is reported where no activation of the last two slowest beats was as high as this.
 
     Attributes
     ----------
@@ -47,11 +49,13 @@ class OnlineBeatDecoder:
         tempi: int | None = None,
         transition_lambda: float = 100.0,
         observation_lambda: float = 16.0,
+        threshold: float = 0.0,
     ) -> None:
         shortest, longest = check_tempo("OnlineBeatDecoder", tempo, fps)
         self.fps = fps
         self.observation_lambda = observation_lambda
         self._shortest = 60.0 / tempo[1]
+        self.threshold, self._patience = threshold, 2 * longest
         self._model = bar_pointer(
             shortest,
             longest,
@@ -69,6 +73,7 @@ class OnlineBeatDecoder:
         self._probabilities = np.full(states, 1.0 / states)
         self.frames = 0
         self._last = 0.0
+        self._heard = -self._patience  # the last frame as high as the threshold
         self.tempo = float("nan")
 
     def push(self, activations: npt.ArrayLike) -> Floats:
@@ -90,12 +95,17 @@ class OnlineBeatDecoder:
         densities = np.exp(beat_log_densities(a, self.observation_lambda))
         states = viterbi_forward(self._model, densities, self._probabilities)
         beats = []
+        heard = np.where(a >= self.threshold, self.frames + np.arange(len(a)), self._heard)
+        heard = np.maximum.accumulate(heard)
         for frame in np.flatnonzero(self._zones[states]):
-            time = (self.frames + int(frame)) / self.fps
-            if time >= self._last + self._shortest:
+            number = self.frames + int(frame)
+            time = number / self.fps
+            silent = number - heard[frame] >= self._patience
+            if time >= self._last + self._shortest and not silent:
                 if self._last > 0:
                     self.tempo = 60.0 / (time - self._last)
                 self._last = time
                 beats.append(time)
         self.frames += len(a)
+        self._heard = float(heard[-1]) if len(heard) else self._heard
         return np.array(beats)
