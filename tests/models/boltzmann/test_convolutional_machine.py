@@ -179,8 +179,11 @@ def bars(rows, seed=0):
     return v
 
 
-@pytest.mark.parametrize("options", [{}, {"steps": 3}, {"persistent": True}])
-def test_training_brings_the_machine_to_the_data(options):
+@pytest.mark.parametrize(
+    ("options", "share"),  # of the divergence that is left, over seeds at most
+    [({}, 0.7), ({"steps": 3}, 0.6), ({"persistent": True, "momentum": 0.0}, 0.85)],
+)
+def test_training_brings_the_machine_to_the_data(options, share):
     v = bars(600)
     machine = ConvolutionalMachine((3, 3), 4, 2, block=1, padding=1, seed=3)
     machine.weights *= 30  # away from the saddle at 0, where training takes its time
@@ -198,7 +201,7 @@ def test_training_brings_the_machine_to_the_data(options):
     trainer.fit(v, epochs=1)
     first = distance()
     trainer.fit(v)
-    assert distance() < 0.65 * first, (first, distance())
+    assert distance() < share * first, (first, distance())
 
 
 def test_same_bits_whatever_the_threads_and_interruptions(keep_threads, tmp_path):
