@@ -64,6 +64,7 @@ ESTIMATORS = {
     "Autoencoder": "ictus.models",
     "BernoulliRBM": "ictus.models",
     "ConditionalRBM": "ictus.models",
+    "ConvolutionalAutoencoder": "ictus.models",
     "ConvolutionalRBM": "ictus.models",
     "DBNClassifier": "ictus.models",
     "DeepBeliefNet": "ictus.models",

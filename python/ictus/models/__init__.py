@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ictus.models.autoencoders.autoencoder import Autoencoder
+    from ictus.models.autoencoders.convolutional_autoencoder import ConvolutionalAutoencoder
     from ictus.models.boltzmann.annealing import annealed_importance_sampling
     from ictus.models.boltzmann.bernoulli_rbm import BernoulliRBM
     from ictus.models.boltzmann.conditional_machine import ConditionalMachine
@@ -47,6 +48,7 @@ _LAZY = {
     "BernoulliRBM": "boltzmann.bernoulli_rbm",
     "ConditionalMachine": "boltzmann.conditional_machine",
     "ConditionalRBM": "boltzmann.conditional_rbm",
+    "ConvolutionalAutoencoder": "autoencoders.convolutional_autoencoder",
     "ConvolutionalMachine": "boltzmann.convolutional_machine",
     "ConvolutionalRBM": "boltzmann.convolutional_rbm",
     "ConvolutionalTrainer": "boltzmann.convolutional_divergence",
@@ -84,6 +86,7 @@ __all__ = [
     "BernoulliRBM",
     "ConditionalMachine",
     "ConditionalRBM",
+    "ConvolutionalAutoencoder",
     "ConvolutionalMachine",
     "ConvolutionalRBM",
     "ConvolutionalTrainer",
