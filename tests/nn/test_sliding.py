@@ -21,6 +21,7 @@ from ictus.nn import (
     SpatialDropout,
     Subsampling,
     TiedDense,
+    Upsample,
 )
 
 
@@ -162,6 +163,7 @@ def small(*layers, shape=(8, 8, 1)):
             lambda: Network((8, 8, 1), [Flatten(), BatchNorm(), Dense(2)]).slide(IMAGE),
             "a layer BatchNorm after Flatten cannot slide",
         ),
+        (lambda: small(Upsample(2)).slide(IMAGE[:, :8]), "a layer Upsample cannot slide"),
         (
             lambda: Network((8, 8, 1), [Flatten(), Dense(3), TiedDense(1)]).slide(IMAGE),
             "a layer TiedDense cannot slide",

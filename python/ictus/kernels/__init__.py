@@ -42,6 +42,7 @@ from ictus.kernels.pooling import (
     max_pooling_backward,
     max_pooling_tangent,
 )
+from ictus.kernels.probabilistic_pooling import probabilistic_pooling
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
     ContrastiveDivergence,
@@ -112,6 +113,7 @@ __all__ = [
     "normal",
     "output_curvature",
     "parallel_tempering",
+    "probabilistic_pooling",
     "rbm_model",
     "recurrent",
     "rmsprop_update",

@@ -21,6 +21,7 @@ from ictus.nn.sequences import SequenceBatch
 from ictus.nn.stream import Stream
 from ictus.nn.subsampling import Subsampling
 from ictus.nn.tied import TiedDense
+from ictus.nn.transposed_convolution import ConvTranspose2D, Upsample
 
 __all__ = [
     "GRU",
@@ -34,6 +35,7 @@ __all__ = [
     "Cache",
     "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Draws",
     "Dropout",
@@ -52,6 +54,7 @@ __all__ = [
     "Stream",
     "Subsampling",
     "TiedDense",
+    "Upsample",
     "initialize_weights",
     "part_outputs",
 ]

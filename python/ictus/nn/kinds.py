@@ -21,6 +21,7 @@ from ictus.nn.recurrent import GRU, Recurrent
 from ictus.nn.shapes import as_shape
 from ictus.nn.subsampling import Subsampling
 from ictus.nn.tied import TiedDense
+from ictus.nn.transposed_convolution import ConvTranspose2D, Upsample
 
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
@@ -30,6 +31,7 @@ LAYERS: dict[str, type[Layer]] = {
         BatchNorm,
         Conv1D,
         Conv2D,
+        ConvTranspose2D,
         Dense,
         Dropout,
         Embedding,
@@ -42,6 +44,7 @@ LAYERS: dict[str, type[Layer]] = {
         SpatialDropout,
         Subsampling,
         TiedDense,
+        Upsample,
     )
 }
 

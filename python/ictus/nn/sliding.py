@@ -21,7 +21,7 @@ from ictus.nn.dropout import Dropout
 from ictus.nn.elementwise import Activation
 from ictus.nn.layer import Array, Layer, Sizes
 from ictus.nn.noise import Noise
-from ictus.nn.pooling import Flatten
+from ictus.nn.pooling import Flatten, PoolingLayer
 from ictus.nn.shapes import NUMBERS_AT_ONCE, size_of
 from ictus.nn.window import WindowLayer
 
@@ -46,7 +46,7 @@ class _Slider:
                 self.flat = True
             elif isinstance(layer, Dense):
                 yield self._dense(layer)
-            elif isinstance(layer, WindowLayer):
+            elif isinstance(layer, Conv2D | PoolingLayer):
                 yield self._window(layer)
             elif isinstance(layer, Activation) or (
                 isinstance(layer, BatchNorm) and not (self.flat and size_of(self.places) > 1)
