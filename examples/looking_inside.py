@@ -154,6 +154,8 @@ outputs they are sought (1,000 test images):
 |---|---|
 {rows}
 
+Where an input that should excite a unit is noise, no start of the search turned that unit on.
+
 {images}
 """
     (options.output / "looking_inside.md").write_text(text)
