@@ -13,6 +13,7 @@
 #include "ictus/mean_covariance.h"
 #include "ictus/noise.h"
 #include "ictus/optimizer.h"
+#include "ictus/pooled_convolution.h"
 #include "ictus/pooling.h"
 #include "ictus/random.h"
 #include "ictus/rbm.h"
@@ -33,6 +34,7 @@
   X(mean_covariance, MeanCovarianceKernels)       \
   X(noise, NoiseKernels)                          \
   X(optimizer, OptimizerKernels)                  \
+  X(pooled_convolution, PooledConvolutionKernels) \
   X(pooling, PoolingKernels)                      \
   X(random, RandomKernels)                        \
   X(rbm, RbmKernels)                              \

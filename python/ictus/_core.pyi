@@ -164,14 +164,23 @@ def convolution_weights_gradient(
     /,
 ) -> None: ...
 
+<<<<<<< HEAD
 # pooling
 def max_pooling(
     x: NDArray[Any],
+=======
+def pooled_convolution(
+    x: NDArray[Any],
+    weights: NDArray[Any],
+    bias: NDArray[Any] | None,
+    activation: int,
+>>>>>>> 97573a6 (Stages of convolutional networks: convolution, pooling and activation in one pass, and the gradient in another)
     out: NDArray[Any],
     argmax: NDArray[Any] | None,
     geometry: tuple[int, ...],
     /,
 ) -> None: ...
+<<<<<<< HEAD
 def max_pooling_backward(
     y_gradient: NDArray[Any],
     argmax: NDArray[Any],
@@ -190,6 +199,22 @@ def average_pooling(x: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...
 def average_pooling_backward(
     y_gradient: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...], /
 ) -> None: ...
+=======
+def pooled_convolution_backward(
+    x: NDArray[Any],
+    weights: NDArray[Any],
+    y: NDArray[Any],
+    y_gradient: NDArray[Any],
+    argmax: NDArray[Any] | None,
+    activation: int,
+    beta: float,
+    weights_gradient: NDArray[Any],
+    bias_gradient: NDArray[Any],
+    x_gradient: NDArray[Any] | None,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+>>>>>>> 97573a6 (Stages of convolutional networks: convolution, pooling and activation in one pass, and the gradient in another)
 
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

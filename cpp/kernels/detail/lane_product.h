@@ -98,8 +98,7 @@ struct LaneTiles {
   int outputs, places;
 
   LaneTiles(std::int64_t all_outputs, std::int64_t all_places) {
-    const std::int64_t parts = (all_outputs + kLaneOutputs - 1) / kLaneOutputs;
-    outputs = static_cast<int>((all_outputs + parts - 1) / parts);
+    outputs = static_cast<int>(even_part(all_outputs, kLaneOutputs, 1));
     places = 1;
     double best = 0;
     for (int v = 1; v <= lane_places(outputs); ++v) {
@@ -132,7 +131,23 @@ struct LanePass {
     return 0.5 * static_cast<double>((w.across.places + spare) * g.columns * g.inner);
   }
   std::int64_t row_vectors() const { return (w.across.places + spare) * g.columns; }
-  StripChoice strips() const { return choose_strips(w, row_work(), 0, spare); }
+  // How to cut into strips of a multiple of `unit` rows; rows == 0: this way is not possible, or
+  // does not pay.
+  StripChoice strips(std::int64_t unit = 1) const {
+    constexpr std::int64_t kMostColumns = 40;
+    const std::int64_t runs = w.down.elements * (w.across.dilation == 1 ? 1 : w.across.elements);
+    if (g.columns < 1 || g.columns > kMostColumns || g.rows < 1 || runs > kMostRuns ||
+        row_vectors() * unit * kVectorBytes > (1 << 20)) {
+      return {};
+    }
+    const StripChoice choice = choose_strips(w, row_work(), 0, spare, unit);
+    // The other way: vectors of columns, and each place's window copied.
+    const double other =
+        static_cast<double>(g.rows) * static_cast<double>(g.inner) *
+        (0.55 * static_cast<double>(ceil_div(g.columns, kLanes<T>)) + 2.0 / kLanes<T> +
+         4.0 / static_cast<double>(w.across.elements * w.channels));
+    return choice.cost > other ? StripChoice{} : choice;
+  }
 };
 
 // The runs that the places of row i see: not those of empty rows.
@@ -181,6 +196,16 @@ inline void lane_product_row(const LanePass<T>& pass, const LaneBuffer& buffer, 
   }
 }
 
+template <class T>
+inline void activate_lanes(Activation activation, std::int64_t vectors, T* y) {
+  if (activation == Activation::identity) return;
+  with_activation(activation, [&](auto tag) {
+    for (std::int64_t k = 0; k < vectors * kLanes<T>; k += kLanes<T>) {
+      store(y + k, activate<decltype(tag)::value, T>(load(y + k)));
+    }
+  });
+}
+
 // Activates a row's vectors and brings it home.
 template <class T>
 inline void finish_lane_row(const LanePass<T>& pass, const GroupStrips<T>& strips, std::int64_t i,
@@ -191,23 +216,11 @@ inline void finish_lane_row(const LanePass<T>& pass, const GroupStrips<T>& strip
   if (g.epilogue != nullptr) rest = *g.epilogue;
   rest.bias = nullptr;
   if (g.beta == T(0)) {
-    const std::int64_t count = places * g.columns * kLanes<T>;
-    if (rest.activation != Activation::identity) {
-      with_activation(rest.activation, [&](auto tag) {
-        for (std::int64_t k = 0; k < count; k += kLanes<T>) {
-          store(y + k, activate<decltype(tag)::value, T>(load(y + k)));
-        }
-      });
-    }
+    activate_lanes(rest.activation, places * g.columns, y);
     rest.activation = Activation::identity;
   }
   T* rows[kLanes<T>];
-  for (int lane = 0; lane < kLanes<T>; ++lane) {
-    const std::int64_t place = strips.place[lane] + i;
-    rows[lane] = strips.image[lane] < 0 || place >= down
-                     ? nullptr
-                     : g.c + (strips.image[lane] * down + place) * places * g.c_row_stride;
-  }
+  strip_rows(strips, i, down, places * g.c_row_stride, g.c, rows);
   if (g.c_row_stride == g.columns) {
     lanes_out(y, places * g.columns, g.beta, rows, 0);
   } else {
@@ -247,21 +260,9 @@ void lane_product(const LanePass<T>& pass, std::int64_t strip_rows) {
 // Multiplies where this way pays, and says whether it did.
 template <class T>
 bool multiply_in_lanes(const GemmArguments<T>& g) {
-  const Windows<T>& w = *g.a_windows;
-  constexpr std::int64_t kMostColumns = 40;
-  if (g.columns < 1 || g.columns > kMostColumns || g.rows < 1) return false;
-  const std::int64_t runs = w.down.elements * (w.across.dilation == 1 ? 1 : w.across.elements);
-  if (runs > kMostRuns) return false;
   const LanePass<T> pass(g);
-  if (pass.row_vectors() * kVectorBytes > (1 << 20)) return false;
   const StripChoice strips = pass.strips();
   if (strips.rows == 0) return false;
-  // The other way: vectors of columns, and each place's window copied.
-  const double other =
-      static_cast<double>(g.rows) * static_cast<double>(g.inner) *
-      (0.55 * static_cast<double>(ceil_div(g.columns, kLanes<T>)) + 2.0 / kLanes<T> +
-       4.0 / static_cast<double>(w.across.elements * w.channels));
-  if (strips.cost > other) return false;
   lane_product(pass, strips.rows);
   return true;
 }
