@@ -164,23 +164,14 @@ def convolution_weights_gradient(
     /,
 ) -> None: ...
 
-<<<<<<< HEAD
 # pooling
 def max_pooling(
     x: NDArray[Any],
-=======
-def pooled_convolution(
-    x: NDArray[Any],
-    weights: NDArray[Any],
-    bias: NDArray[Any] | None,
-    activation: int,
->>>>>>> 97573a6 (Stages of convolutional networks: convolution, pooling and activation in one pass, and the gradient in another)
     out: NDArray[Any],
     argmax: NDArray[Any] | None,
     geometry: tuple[int, ...],
     /,
 ) -> None: ...
-<<<<<<< HEAD
 def max_pooling_backward(
     y_gradient: NDArray[Any],
     argmax: NDArray[Any],
@@ -199,7 +190,18 @@ def average_pooling(x: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...
 def average_pooling_backward(
     y_gradient: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...], /
 ) -> None: ...
-=======
+
+# pooled_convolution
+def pooled_convolution(
+    x: NDArray[Any],
+    weights: NDArray[Any],
+    bias: NDArray[Any] | None,
+    activation: int,
+    out: NDArray[Any],
+    argmax: NDArray[Any] | None,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
 def pooled_convolution_backward(
     x: NDArray[Any],
     weights: NDArray[Any],
@@ -214,7 +216,6 @@ def pooled_convolution_backward(
     geometry: tuple[int, ...],
     /,
 ) -> None: ...
->>>>>>> 97573a6 (Stages of convolutional networks: convolution, pooling and activation in one pass, and the gradient in another)
 
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

@@ -29,7 +29,7 @@ from ictus.kernels.loss import (
 from ictus.kernels.lstm import lstm
 from ictus.kernels.noise import corrupt
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
-<<<<<<< HEAD
+from ictus.kernels.pooled_convolution import pooled_convolution, pooled_convolution_backward
 from ictus.kernels.pooling import (
     average_pooling,
     average_pooling_backward,
@@ -37,9 +37,6 @@ from ictus.kernels.pooling import (
     max_pooling_backward,
     max_pooling_tangent,
 )
-=======
-from ictus.kernels.pooled_convolution import pooled_convolution, pooled_convolution_backward
->>>>>>> 97573a6 (Stages of convolutional networks: convolution, pooling and activation in one pass, and the gradient in another)
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
     ContrastiveDivergence,

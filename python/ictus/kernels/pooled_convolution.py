@@ -15,6 +15,7 @@ from ictus import _core
 from ictus.kernels._arrays import FloatArray
 from ictus.kernels.convolution import Padding, Pair, _geometry, _shape, padded, pair
 from ictus.kernels.gemm import ACTIVATIONS
+from ictus.kernels.pooling import element_dtype
 
 Elements = NDArray[np.int32] | NDArray[np.int64]
 
@@ -68,7 +69,7 @@ def pooled_convolution(
         )
     shape = (len(x), places[0] // pooling[0], places[1] // pooling[1], outputs)
     y = np.empty(shape, x.dtype)
-    argmax = np.empty(shape, np.int32 if x.dtype == np.float32 else np.int64)
+    argmax = np.empty(shape, element_dtype(x.dtype))
     geometry = (*_geometry(steps, wide, before, groups), *pooling)
     _core.pooled_convolution(x, weights, bias, ACTIVATIONS[activation], y, argmax, geometry)
     return y, argmax

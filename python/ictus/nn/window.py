@@ -26,6 +26,8 @@ class Images:
         The window's size, and the zeros before the image.
     argmax : array or None
         Of max pooling, like y.
+    argmax_known : bool
+        Whether the last forward pass wrote it.
     """
 
     shape: tuple[int, ...]
@@ -35,6 +37,7 @@ class Images:
     window: Pair
     before: Pair
     argmax: Array | None = None
+    argmax_known: bool = False
 
 
 class WindowLayer(Layer):
@@ -166,9 +169,10 @@ class WindowLayer(Layer):
     def _images(self, cache: Cache) -> Images:
         rows = len(cache.y)
         size = self._size(cache.input_shape)
-        before, places = self.places(cache.input_shape)
+        before, _ = self.places(cache.input_shape)
         x_shape = (rows, *size, self.channels)
-        y_shape = (rows, *places, self._outputs(self.channels))
+        *places, outputs = self.output_shape(cache.input_shape)
+        y_shape = (rows, *[1] * (2 - len(places)), *places, outputs)
         return Images(
             x_shape,
             cache.y.reshape(y_shape),
