@@ -85,9 +85,44 @@ GemmArguments<T> windowed(const Windows<T>& windows, const T* b, std::int64_t b_
   return g;
 }
 
+// The axis along which the window moves where all that it sees at a place lies in one piece: the
+// other axis has one position, and there are no zeros. nullptr: it does not.
+template <class T>
+const WindowAxis* only_axis(const Windows<T>& w) {
+  const auto one = [](const WindowAxis& a) {
+    return a.size == 1 && a.places == 1 && a.elements == 1 && a.padding == 0;
+  };
+  const WindowAxis& axis = one(w.across) ? w.down : w.across;
+  const bool found = (one(w.across) || one(w.down)) && axis.padding == 0 && axis.dilation == 1 &&
+                     axis.spread == 1 && w.pixel_stride == w.channels &&
+                     (axis.places - 1) * axis.stride + axis.elements <= axis.size;
+  return found ? &axis : nullptr;
+}
+
 template <class T>
 void multiply_windows(const GemmArguments<T>& g) {
-  if (!multiply_in_lanes(g)) level_gemm<T>().multiply(g);
+  constexpr std::int64_t kFewestPlaces = 128;
+  if (multiply_in_lanes(g)) return;
+  const Windows<T>& w = *g.a_windows;
+  const WindowAxis* const axis = only_axis(w);
+  if (axis == nullptr || (w.batch > 1 && axis->places < kFewestPlaces)) {
+    return level_gemm<T>().multiply(g);
+  }
+  // Neighbouring windows are overlapping rows of a matrix that is there already.
+  for (std::int64_t n = 0; n < w.batch; ++n) {
+    GemmArguments<T> rows = g;
+    Epilogue<T> epilogue;
+    if (g.epilogue != nullptr) epilogue = *g.epilogue;
+    epilogue.first_row += n * axis->places;
+    rows.epilogue = &epilogue;
+    rows.a_windows = nullptr;
+    rows.rows = axis->places;
+    rows.a = w.images + n * axis->size * w.channels;
+    rows.a_row_stride = axis->stride * w.channels;
+    rows.a_column_stride = 1;
+    rows.c = g.c + n * axis->places * g.c_row_stride;
+    level_gemm<T>().multiply(rows);
+  }
 }
 
 template <class T>

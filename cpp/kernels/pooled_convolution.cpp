@@ -144,9 +144,10 @@ void forward(const PooledForward<T>& a) noexcept {
   const LanePass<T> pass(g);
   const StripChoice strips = lanes_forward(a.shape, pass);
   if (strips.rows > 0) return pool_in_lanes(a, pass, strips.rows);
-  level_convolution<T>().forward(
-      {a.shape.convolution, a.x, a.weights, T(0), a.workspace, &epilogue});
-  pool(a, a.workspace);
+  T* const z = a.workspace;
+  T* const rest = z + places(a.shape) * a.shape.convolution.outputs;
+  level_convolution<T>().forward({a.shape.convolution, a.x, a.weights, T(0), z, &epilogue, rest});
+  pool(a, z);
 }
 
 template <class T>
@@ -157,7 +158,9 @@ std::int64_t forward_workspace(const PooledShape& shape) noexcept {
   const Windows<T> windows = seen<T>(shape.convolution, nullptr);
   const GemmArguments<T> g = product(a, windows, epilogue);
   const LanePass<T> pass(g);
-  return lanes_forward(shape, pass).rows > 0 ? 0 : places(shape) * shape.convolution.outputs;
+  if (lanes_forward(shape, pass).rows > 0) return 0;
+  return places(shape) * shape.convolution.outputs +
+         level_convolution<T>().forward_workspace(shape.convolution);
 }
 
 // value = beta * value + sum over the parts.

@@ -109,6 +109,8 @@ class TestPasses:
             ((9, 5, 5, 16), 12, (5, 5), (0, 0)),  # the window sees all
             ((3, 9, 4, 5), 12, (3, 4), (1, 0)),  # and all across
             ((4, 6, 7, 5), 50, (1, 1), (0, 0)),  # one pixel
+            ((2, 140, 4, 5), 50, (3, 4), (0, 0)),  # long images, all across
+            ((1, 1, 30, 6), 44, (1, 5), (0, 0)),  # a sequence
         ],
     )
     def test_few_channels(self, shape, outputs, window, padding, dtype):
