@@ -100,9 +100,9 @@ const WindowAxis* only_axis(const Windows<T>& w) {
 }
 
 template <class T>
-void multiply_windows(const GemmArguments<T>& g) {
+void multiply_windows(const GemmArguments<T>& g, ConvolutionAlgorithm algorithm) {
   constexpr std::int64_t kFewestPlaces = 128;
-  if (multiply_in_lanes(g)) return;
+  if (multiply_in_lanes(g, algorithm == ConvolutionAlgorithm::automatic)) return;
   const Windows<T>& w = *g.a_windows;
   const WindowAxis* const axis = only_axis(w);
   if (axis == nullptr || (w.batch > 1 && axis->places < kFewestPlaces)) {
@@ -154,7 +154,7 @@ void forward(const ConvolutionForward<T>& a) noexcept {
       if (epilogue.bias != nullptr) epilogue.bias += i * group.outputs;
       g.epilogue = &epilogue;
     }
-    multiply_windows(g);
+    multiply_windows(g, s.algorithm);
   }
 }
 
@@ -206,7 +206,8 @@ void backward_data(const ConvolutionBackward<T>& a) noexcept {
                                 s.outputs};
     const T* const weights = a.workspace;
     multiply_windows(windowed(windows, weights, group.channels, group.channels, a.beta,
-                              a.x_gradient + i * group.channels, s.channels));
+                              a.x_gradient + i * group.channels, s.channels),
+                     s.algorithm);
   }
 }
 

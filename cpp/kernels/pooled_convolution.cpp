@@ -33,9 +33,11 @@ std::int64_t weight_count(const ConvolutionShape& s) {
 }
 
 template <class T>
-StripChoice lanes_forward(const PooledShape& shape, const LanePass<T>& pass) {
-  if (shape.convolution.groups != 1 || shape.pool_down * shape.pool_across > kMostPooled) return {};
-  return pass.strips(shape.pool_down);
+LaneChoice<T> lanes_forward(const PooledShape& shape, const GemmArguments<T>& g) {
+  const ConvolutionShape& s = shape.convolution;
+  LaneChoice<T> lanes(g, s.algorithm == ConvolutionAlgorithm::automatic, shape.pool_down);
+  if (s.groups != 1 || shape.pool_down * shape.pool_across > kMostPooled) lanes.strips.rows = 0;
+  return lanes;
 }
 
 // Calls body(windows' row, places) for each row of windows: (image, p), some at a time.
@@ -141,9 +143,8 @@ void forward(const PooledForward<T>& a) noexcept {
   epilogue.bias = a.bias;
   const Windows<T> windows = seen(a.shape.convolution, a.x);
   const GemmArguments<T> g = product(a, windows, epilogue);
-  const LanePass<T> pass(g);
-  const StripChoice strips = lanes_forward(a.shape, pass);
-  if (strips.rows > 0) return pool_in_lanes(a, pass, strips.rows);
+  const LaneChoice<T> lanes = lanes_forward(a.shape, g);
+  if (lanes.strips.rows > 0) return pool_in_lanes(a, lanes.pass, lanes.strips.rows);
   T* const z = a.workspace;
   T* const rest = z + places(a.shape) * a.shape.convolution.outputs;
   level_convolution<T>().forward({a.shape.convolution, a.x, a.weights, T(0), z, &epilogue, rest});
@@ -157,8 +158,7 @@ std::int64_t forward_workspace(const PooledShape& shape) noexcept {
   const Epilogue<T> epilogue;
   const Windows<T> windows = seen<T>(shape.convolution, nullptr);
   const GemmArguments<T> g = product(a, windows, epilogue);
-  const LanePass<T> pass(g);
-  if (lanes_forward(shape, pass).rows > 0) return 0;
+  if (lanes_forward(shape, g).strips.rows > 0) return 0;
   return places(shape) * shape.convolution.outputs +
          level_convolution<T>().forward_workspace(shape.convolution);
 }

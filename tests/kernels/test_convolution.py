@@ -139,6 +139,20 @@ class TestPasses:
         size = reference.weights_gradient(abs(exact_x), abs(exact_y), w_shape, geometry)
         assert_within(into, expected, sum_bound(np.prod(y_shape[:3]), size, dtype) + eps)
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_pairs_of_places(self, dtype):
+        # Two places by four multiplications instead of six: another order of sums, small errors.
+        x, w = normal(6, dtype, (40, 13, 27, 4), (5, 3, 4, 9))
+        exact = reference.convolution(*exactly(x, w), (9, 25), Geometry())
+        errors = {}
+        for algorithm in ("auto", "direct"):
+            out = kernels.convolution(x, w, algorithm=algorithm)
+            errors[algorithm] = out - exact
+            assert abs(out - exact).max() < 60 * epsilon(dtype) * abs(exact).max()
+        assert (errors["auto"] != errors["direct"]).any()
+        spread = [np.sqrt(np.mean(np.square(e))) for e in errors.values()]
+        assert spread[0] < 2 * spread[1]
+
     @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softplus"])
     def test_bias_and_activation(self, activation):
         x, w, bias = normal(1, np.float32, (2, 9, 7, 6), (3, 2, 3, 8), (8,))

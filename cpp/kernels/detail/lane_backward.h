@@ -125,7 +125,7 @@ struct LaneBackward {
       data.c = a.x_gradient;
       data.c_row_stride = s.channels;
       data.a_windows = &y;
-      spare = LanePass<T>(data).spare;
+      spare = LanePass<T>(data, false).spare;
     }
     const double row_work =
         static_cast<double>(s.across.places * weights) * (wants_data ? 1.2 : 0.55);
@@ -138,7 +138,7 @@ struct LaneBackward {
            s.down.places * row_buffer);
       if (buffers * kVectorBytes > (960 << 10) ||
           LaneBuffer::rows_seen(y, s.down.size) * row_buffer * kVectorBytes > (2 << 20) ||
-          LanePass<T>(data).row_vectors() * kVectorBytes > (1 << 20) ||
+          LanePass<T>(data, false).row_vectors() * kVectorBytes > (1 << 20) ||
           LaneBuffer::rows_seen(x, s.down.places) > kMostBufferRows ||
           LaneBuffer::rows_seen(y, s.down.size) > kMostBufferRows) {
         return;
@@ -146,7 +146,8 @@ struct LaneBackward {
       choice.rows = s.down.places;
       choice.cost = static_cast<double>(ceil_div(s.batch, kLanes<T>) * s.down.places) * row_work;
     } else {
-      choice = choose_strips(x, row_work, row_buffer, 0, a.shape.pool_down);
+      choice = choose_strips(x, row_work, LaneBuffer::positions(x, 0) * x.channels, row_buffer,
+                             a.shape.pool_down);
     }
     const double other = static_cast<double>(s.batch * s.down.places * s.across.places * weights) *
                          (wants_data ? 5.0 : 3.0) / kLanes<T>;
@@ -199,11 +200,12 @@ void backward_group(const LaneBackward<T>& pass, const Strips& strips, std::int6
   for (std::int64_t r = 0; r < places.buffer.down; ++r) {
     places.buffer.empty[r] = r < places.first_row || r >= places.first_row + strips.rows ? 1 : 0;
   }
-  const LanePass<T> data(pass.data);
+  const LanePass<T> data(pass.data, false);
+  const LaneRoom<T> room = {places.buffer, places.data, nullptr, nullptr};
   const GroupStrips<T> whole(rows, number);
   T* const row = places.data + places.buffer.down * y_row;
   for (std::int64_t i = 0; i < s.down.size; ++i) {
-    lane_product_row(data, places.buffer, places.data, i, row);
+    lane_product_row(data, room, i, row);
     finish_lane_row(data, whole, i, row);
   }
 }

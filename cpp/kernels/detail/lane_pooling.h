@@ -80,16 +80,14 @@ void pool_in_lanes(const PooledForward<T>& a, const LanePass<T>& pass, std::int6
   const PoolRow<T> pool = pool_row_function<T>(down * across);
   auto group = [&](std::int64_t number) {
     GroupStrips<T> mine(strips, number);
-    LaneBuffer buffer(pass.w, strips, pass.spare);
     T* const z = static_cast<T*>(thread_scratch());
     T* const best = z + down * row;
     T* const argmax = best + windows * outputs * lanes;
-    T* const x = argmax + windows * outputs * lanes;
-    strips_in(pass.w, mine, buffer, x);
+    const LaneRoom<T> room = fill_room(pass, strips, mine, argmax + windows * outputs * lanes);
     for (std::int64_t& place : mine.place) place /= down;  // from here on, of the pooling
     for (std::int64_t p = 0; p < strips.rows / down; ++p) {
       for (std::int64_t i = 0; i < down; ++i) {
-        lane_product_row(pass, buffer, x, p * down + i, z + i * row);
+        lane_product_row(pass, room, p * down + i, z + i * row);
       }
       pool(z, offsets, down * across, windows, across * outputs * lanes, outputs, best, argmax);
       activate_lanes(a.activation, windows * outputs, best);

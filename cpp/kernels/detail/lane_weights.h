@@ -155,7 +155,7 @@ struct LaneWeights {
     if (places < 1 || outputs < 1 || outputs > kMostOutputs || terms * outputs > kMostSums) return;
     const double products = static_cast<double>(terms * outputs);
     choice = choose_strips(x, 0.55 * static_cast<double>(x.across.places) * products,
-                           x.across.places * outputs, 0);
+                           LaneBuffer::positions(x, 0) * x.channels, x.across.places * outputs);
     if (choice.rows == 0) return;
     const double other = static_cast<double>(places) *
                          (2.0 * static_cast<double>(ceil_div(terms, kLanes<T>) * outputs) +

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray
-from ictus.kernels.convolution import Padding, Pair, _geometry, _shape, padded, pair
+from ictus.kernels.convolution import Padding, Pair, _shape, padded, pair
 from ictus.kernels.gemm import ACTIVATIONS
 from ictus.kernels.pooling import element_dtype
 
@@ -45,7 +45,7 @@ def pooled_convolution(
         places of the convolution that fill none are left out.
     activation : {"identity", "sigmoid", "tanh", "relu", "softplus"}
     stride, padding, dilation, groups
-        Of the convolution; see :func:`ictus.kernels.convolution`.
+        Of the convolution; see :func:`ictus.kernels.convolution`. Its `algorithm` is "auto".
 
     Returns
     -------
@@ -70,7 +70,7 @@ def pooled_convolution(
     shape = (len(x), places[0] // pooling[0], places[1] // pooling[1], outputs)
     y = np.empty(shape, x.dtype)
     argmax = np.empty(shape, element_dtype(x.dtype))
-    geometry = (*_geometry(steps, wide, before, groups), *pooling)
+    geometry = (*steps, *wide, *before, int(groups), *pooling)
     _core.pooled_convolution(x, weights, bias, ACTIVATIONS[activation], y, argmax, geometry)
     return y, argmax
 
@@ -112,7 +112,8 @@ def pooled_convolution_backward(
     pool, activation, stride, dilation, groups
         As of :func:`pooled_convolution`.
     """
-    geometry = (*_geometry(stride, dilation, padding, groups), *pair("pool", pool))
+    steps = *pair("stride", stride), *pair("dilation", dilation)
+    geometry = (*steps, *padding, int(groups), *pair("pool", pool))
     _core.pooled_convolution_backward(
         x,
         weights,
