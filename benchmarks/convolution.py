@@ -16,12 +16,13 @@ BATCH = 16
 PASSES = ("forward", "data gradient", "weights gradient")
 
 
-def layer(channels: int, outputs: int, size: int, window: int) -> tuple[np.ndarray, ...]:
+def layer(shape: tuple[int, ...], batch: int = BATCH) -> tuple[np.ndarray, ...]:
     """Images, weights and the gradient of the outputs: the same on each side."""
+    channels, outputs, size, window = shape
     generator = np.random.default_rng(0)
-    x = generator.standard_normal((BATCH, size, size, channels), np.float32)
+    x = generator.standard_normal((batch, size, size, channels), np.float32)
     w = generator.standard_normal((window, window, channels, outputs), np.float32)
-    y_gradient = generator.standard_normal((BATCH, size, size, outputs), np.float32)
+    y_gradient = generator.standard_normal((batch, size, size, outputs), np.float32)
     return x, w / np.float32(window * channels**0.5), y_gradient
 
 
@@ -33,10 +34,12 @@ class Ours:
 
         ictus.set_num_threads(threads)
 
-    def prepare(self, shape: tuple[int, ...], which: str, algorithm: str) -> None:
+    def prepare(
+        self, shape: tuple[int, ...], which: str, algorithm: str, batch: int = BATCH
+    ) -> None:
         from ictus import kernels
 
-        x, w, y_gradient = layer(*shape)
+        x, w, y_gradient = layer(shape, batch)
         more: dict[str, Any] = {"padding": (shape[3] // 2,) * 2, "algorithm": algorithm}
         if which == "forward":
             out = np.empty_like(y_gradient)
@@ -62,9 +65,11 @@ class PyTorch:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
 
-    def prepare(self, shape: tuple[int, ...], which: str, algorithm: str) -> None:
+    def prepare(
+        self, shape: tuple[int, ...], which: str, algorithm: str, batch: int = BATCH
+    ) -> None:
         torch = self.torch
-        x, w, y_gradient = map(torch.from_numpy, layer(*shape))
+        x, w, y_gradient = map(torch.from_numpy, layer(shape, batch))
         arrays = x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), y_gradient.permute(0, 3, 1, 2)
         formats = torch.contiguous_format, torch.channels_last
         runs = [

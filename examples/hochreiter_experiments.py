@@ -38,7 +38,7 @@ class Experiment:
     cell : dict
         Options of the LSTM.
     input_bias, output_bias : float
-        Initial biases of these gates.
+        Initial biases of these gates; of the input gates also one for each cell.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Experiment:
     batch_size: int = 1
     chunk: int = 100
     cell: dict[str, Any] = field(default_factory=dict)
-    input_bias: float = 0.0
+    input_bias: float | tuple[float, ...] = 0.0
     output_bias: float = 0.0
 
     def network(self, seed: int) -> ictus.SequenceNetwork:
@@ -221,9 +221,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         485_080,
         0.01207,
         cells=4,
-        batch_size=32,
+        batch_size=8,
         learning_rate=0.003,
-        input_bias=-4.0,
+        input_bias=(0.0, -2.0, -4.0, -6.0),
         cell=ORIGINAL | {"scale": 0.3},
     ),
     "two-c-100-3": two_classes("c", 100, 3, None, 269_650, 0.00558),

@@ -45,7 +45,9 @@ def long(r: dict[str, Any]) -> str:
 
 Blocks of 10 s, {r["frames"]:,} frames. Resident memory {r["start_mb"]:.0f} MB before,
 {r["features_mb"]:.0f} MB at most while features are made ({r["features_cpu"]:.1f} s);
-{r["all_peak_mb"]:.0f} MB at most with a BLSTM 3x25 and decoding ({r["all_cpu"]:.1f} s in all).
+{r["all_peak_mb"]:.0f} MB at most with a BLSTM 3x25 and decoding ({r["all_cpu"]:.1f} s in all). The
+network has random weights, so its activations say nothing and no back-pointers can be dropped:
+the worst case.
 """
 
 

@@ -1,5 +1,5 @@
 // Convolution without padding: forward and both gradients. Arguments: batch, height, width,
-// channels, outputs, height and width of the window.
+// channels, outputs, height and width of the window, stride, algorithm (ConvolutionAlgorithm).
 #include "ictus/convolution.h"
 
 #include "bench/bench.h"
@@ -16,10 +16,16 @@ struct ConvolutionBench {
 
   ConvolutionBench(const benchmark::State& state, Pass pass) {
     const auto axis = [&](int size, int elements) {
-      const std::int64_t n = state.range(size), k = state.range(elements);
-      return WindowAxis{n, n - k + 1, k, 1, 1, 0, 1};
+      const std::int64_t n = state.range(size), k = state.range(elements), step = state.range(7);
+      return WindowAxis{n, (n - k) / step + 1, k, step, 1, 0, 1};
     };
-    shape = {state.range(0), axis(1, 5), axis(2, 6), state.range(3), state.range(4), 1};
+    shape = {state.range(0),
+             axis(1, 5),
+             axis(2, 6),
+             state.range(3),
+             state.range(4),
+             1,
+             static_cast<ConvolutionAlgorithm>(state.range(8))};
     x = random_numbers<T>(shape.batch * shape.down.size * shape.across.size * shape.channels, 1);
     w = random_numbers<T>(
         shape.down.elements * shape.across.elements * shape.channels * shape.outputs, 2);
@@ -48,8 +54,9 @@ struct ConvolutionBench {
       const std::int64_t j = place % s.across.places, line = place / s.across.places;
       const std::int64_t i = line % s.down.places, n = line / s.down.places;
       for (std::int64_t e = 0; e < s.down.elements * s.across.elements; ++e) {
-        const std::int64_t row = n * s.down.size + i + e / s.across.elements;
-        const std::int64_t pixel = row * s.across.size + j + e % s.across.elements;
+        const std::int64_t row = n * s.down.size + i * s.down.stride + e / s.across.elements;
+        const std::int64_t pixel =
+            row * s.across.size + j * s.across.stride + e % s.across.elements;
         for (std::int64_t c = 0; c < s.channels; ++c) {
           const std::int64_t x_at = pixel * s.channels + c, w_at = (e * s.channels + c) * s.outputs;
           for (std::int64_t o = 0; o < s.outputs; ++o) {
@@ -100,8 +107,13 @@ void convolution(benchmark::State& state, Pass pass) {
 void float_convolution(benchmark::State& state, Pass pass) { convolution<float>(state, pass); }
 
 void shapes(benchmark::internal::Benchmark* b) {
-  b->Args({256, 80, 15, 3, 10, 3, 7})->Args({128, 28, 28, 1, 6, 5, 5});
-  b->Args({16, 56, 56, 64, 64, 3, 3})->Args({16, 28, 28, 128, 128, 3, 3});
+  b->Args({256, 80, 15, 3, 10, 3, 7, 1, 0})->Args({128, 28, 28, 1, 6, 5, 5, 1, 0});
+  for (const std::int64_t algorithm : {1, 2}) {
+    b->Args({16, 58, 58, 64, 64, 3, 3, 1, algorithm});
+    b->Args({16, 30, 30, 128, 128, 3, 3, 1, algorithm});
+    b->Args({16, 32, 32, 32, 64, 5, 5, 1, algorithm});
+  }
+  b->Args({16, 57, 57, 64, 128, 3, 3, 2, 0});
 }
 BENCHMARK_CAPTURE(float_convolution, forward, Pass::forward)->Apply(shapes);
 BENCHMARK_CAPTURE(float_convolution, data, Pass::data)->Apply(shapes);

@@ -20,6 +20,7 @@ void register_mean_covariance(pybind11::module_& module);
 void register_lstm(pybind11::module_& module);
 void register_noise(pybind11::module_& module);
 void register_optimizer(pybind11::module_& module);
+void register_probabilistic_pooling(pybind11::module_& module);
 void register_rbm(pybind11::module_& module);
 void register_recurrent(pybind11::module_& module);
 void register_reduction(pybind11::module_& module);

@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_lstm(module);
   register_noise(module);
   register_optimizer(module);
+  register_probabilistic_pooling(module);
   register_rbm(module);
   register_recurrent(module);
   register_reduction(module);

@@ -15,6 +15,7 @@
 #include "ictus/optimizer.h"
 #include "ictus/pooled_convolution.h"
 #include "ictus/pooling.h"
+#include "ictus/probabilistic_pooling.h"
 #include "ictus/random.h"
 #include "ictus/rbm.h"
 #include "ictus/recurrent.h"
@@ -23,25 +24,26 @@
 #include "ictus/tempering.h"
 #include "ictus/viterbi.h"
 
-#define ICTUS_FAMILIES(X)                         \
-  X(activation, ActivationKernels)                \
-  X(conjugate_gradient, ConjugateGradientKernels) \
-  X(convolution, ConvolutionKernels)              \
-  X(gemm, GemmKernels)                            \
-  X(gru, GruKernels)                              \
-  X(loss, LossKernels)                            \
-  X(lstm, LstmKernels)                            \
-  X(mean_covariance, MeanCovarianceKernels)       \
-  X(noise, NoiseKernels)                          \
-  X(optimizer, OptimizerKernels)                  \
-  X(pooled_convolution, PooledConvolutionKernels) \
-  X(pooling, PoolingKernels)                      \
-  X(random, RandomKernels)                        \
-  X(rbm, RbmKernels)                              \
-  X(recurrent, RecurrentLayerKernels)             \
-  X(reduction, ReductionKernels)                  \
-  X(spectrogram, SpectrogramKernels)              \
-  X(tempering, TemperingKernels)                  \
+#define ICTUS_FAMILIES(X)                               \
+  X(activation, ActivationKernels)                      \
+  X(conjugate_gradient, ConjugateGradientKernels)       \
+  X(convolution, ConvolutionKernels)                    \
+  X(gemm, GemmKernels)                                  \
+  X(gru, GruKernels)                                    \
+  X(loss, LossKernels)                                  \
+  X(lstm, LstmKernels)                                  \
+  X(mean_covariance, MeanCovarianceKernels)             \
+  X(noise, NoiseKernels)                                \
+  X(optimizer, OptimizerKernels)                        \
+  X(pooled_convolution, PooledConvolutionKernels)       \
+  X(pooling, PoolingKernels)                            \
+  X(probabilistic_pooling, ProbabilisticPoolingKernels) \
+  X(random, RandomKernels)                              \
+  X(rbm, RbmKernels)                                    \
+  X(recurrent, RecurrentLayerKernels)                   \
+  X(reduction, ReductionKernels)                        \
+  X(spectrogram, SpectrogramKernels)                    \
+  X(tempering, TemperingKernels)                        \
   X(viterbi, ViterbiKernels)
 
 namespace ictus {

@@ -1,11 +1,13 @@
 // Convolutions as matrix products of which one operand is packed through a window. Shapes that
-// have a quicker way take it: few channels or outputs, and Winograd's tiles.
+// have a quicker way take it: Winograd's tiles, lanes for few channels or outputs, lines of places.
 #include "ictus/convolution.h"
 
 #include "kernels/detail/lane_product.h"
 #include "kernels/detail/lane_weights.h"
 #include "kernels/detail/level_gemm.h"
+#include "kernels/detail/line_gradient.h"
 #include "kernels/detail/parallel.h"
+#include "kernels/detail/stride_phases.h"
 #include "kernels/detail/winograd_passes.h"
 
 namespace ictus::ICTUS_LEVEL {
@@ -106,7 +108,8 @@ void multiply_windows(const GemmArguments<T>& g, ConvolutionAlgorithm algorithm)
   const Windows<T>& w = *g.a_windows;
   const WindowAxis* const axis = only_axis(w);
   if (axis == nullptr || (w.batch > 1 && axis->places < kFewestPlaces)) {
-    return level_gemm<T>().multiply(g);
+    if (!multiply_in_lines(g)) level_gemm<T>().multiply(g);
+    return;
   }
   // Neighbouring windows are overlapping rows of a matrix that is there already.
   for (std::int64_t n = 0; n < w.batch; ++n) {
@@ -128,12 +131,13 @@ void multiply_windows(const GemmArguments<T>& g, ConvolutionAlgorithm algorithm)
 template <class T>
 std::int64_t forward_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
-  return winograd_chosen<T>(s) ? winograd_weights<T>(group.channels, group.outputs) : 0;
+  return winograd_chosen<T>(s, kWeightsThere) ? winograd_weights<T>(group.channels, group.outputs)
+                                              : 0;
 }
 
 template <class T>
 void forward(const ConvolutionForward<T>& a) noexcept {
-  if (winograd_chosen<T>(a.shape)) return forward_by_tiles(a);
+  if (winograd_chosen<T>(a.shape, kWeightsThere)) return forward_by_tiles(a);
   const ConvolutionShape s = folded(a.shape);
   const Group group(s);
   if (is_dense(s)) {
@@ -158,26 +162,52 @@ void forward(const ConvolutionForward<T>& a) noexcept {
   }
 }
 
-// How the window of the transposed convolution moves over the outputs' gradient.
-WindowAxis reversed(const WindowAxis& axis) {
-  return {axis.places, axis.size,     axis.elements,
-          1,           axis.dilation, (axis.elements - 1) * axis.dilation - axis.padding,
-          axis.stride};
-}
-
 template <class T>
 std::int64_t data_workspace(const ConvolutionShape& s) noexcept {
   const Group group(s);
-  if (winograd_chosen<T>(s)) return winograd_weights<T>(group.outputs, group.channels);
-  return group.elements * group.outputs * group.channels;
+  if (winograd_chosen<T>(s, kWeightsThere))
+    return winograd_weights<T>(group.outputs, group.channels);
+  const bool strided = s.down.stride > 1 || s.across.stride > 1;
+  const std::int64_t pixels = s.batch * most_of_a_phase(s.down) * most_of_a_phase(s.across);
+  return group.elements * group.outputs * group.channels + (strided ? pixels * group.channels : 0);
 }
 
-// The gradient of the data is a convolution of the outputs' gradient: the window's elements in
-// reverse order, channels and outputs exchanged.
+// One phase of one group: a convolution of the outputs' gradient, channels and outputs exchanged.
+template <class T>
+void backward_data_of_phase(const ConvolutionBackward<T>& a, const ConvolutionShape& s,
+                            const PhasePair& phase, std::int64_t i) {
+  const Group group(s);
+  const WindowAxis &down = phase.down.axis, &across = phase.across.axis;
+  T* const x_gradient = a.x_gradient + i * group.channels;
+  T* const weights = a.workspace;
+  T* const pixels = weights + group.elements * group.outputs * group.channels;
+  const bool strided = s.down.stride > 1 || s.across.stride > 1;
+  const auto scatter = [&](const T* from) {
+    scatter_phase(phase, from, s.batch, s.down, s.across, group.channels, a.beta, x_gradient,
+                  s.channels);
+  };
+  if (phase.empty()) return scatter(nullptr);
+  phase_weights(phase, a.weights + i * group.outputs, s.across.elements, group.channels,
+                group.outputs, s.outputs, weights);
+  const Windows<T> windows = {
+      a.y_gradient + i * group.outputs, s.batch, down, across, group.outputs, s.outputs};
+  const T* const b = weights;
+  if (!strided) {
+    return multiply_windows(
+        windowed(windows, b, group.channels, group.channels, a.beta, x_gradient, s.channels),
+        s.algorithm);
+  }
+  multiply_windows(
+      windowed(windows, b, group.channels, group.channels, T(0), pixels, group.channels),
+      s.algorithm);
+  scatter(pixels);
+}
+
 template <class T>
 void backward_data(const ConvolutionBackward<T>& a) noexcept {
-  if (winograd_chosen<T>(a.shape)) {
-    return backward_data_by_tiles(a, reversed(a.shape.down), reversed(a.shape.across));
+  if (winograd_chosen<T>(a.shape, kWeightsThere)) {
+    return backward_data_by_tiles(a, StridePhase(a.shape.down, 0).axis,
+                                  StridePhase(a.shape.across, 0).axis);
   }
   const ConvolutionShape s = folded(a.shape);
   const Group group(s);
@@ -188,26 +218,11 @@ void backward_data(const ConvolutionBackward<T>& a) noexcept {
                                              {a.weights, 1, s.outputs}, a.beta, a.x_gradient));
   }
   for (std::int64_t i = 0; i < s.groups; ++i) {
-    for (std::int64_t e = 0; e < group.elements; ++e) {
-      const T* const from =
-          a.weights + (group.elements - 1 - e) * group.channels * s.outputs + i * group.outputs;
-      T* const to = a.workspace + e * group.outputs * group.channels;
-      for (std::int64_t c = 0; c < group.channels; ++c) {
-        for (std::int64_t o = 0; o < group.outputs; ++o) {
-          to[o * group.channels + c] = from[c * s.outputs + o];
-        }
+    for (std::int64_t d = 0; d < smaller(s.down.stride, s.down.size); ++d) {
+      for (std::int64_t c = 0; c < smaller(s.across.stride, s.across.size); ++c) {
+        backward_data_of_phase(a, s, {{s.down, d}, {s.across, c}, d, c}, i);
       }
     }
-    const Windows<T> windows = {a.y_gradient + i * group.outputs,
-                                s.batch,
-                                reversed(s.down),
-                                reversed(s.across),
-                                group.outputs,
-                                s.outputs};
-    const T* const weights = a.workspace;
-    multiply_windows(windowed(windows, weights, group.channels, group.channels, a.beta,
-                              a.x_gradient + i * group.channels, s.channels),
-                     s.algorithm);
   }
 }
 
@@ -228,9 +243,9 @@ struct Parts {
   }
 };
 
-template <class T>
-LaneWeights<T> lane_weights(const ConvolutionShape& s, const ConvolutionBackward<T>& a,
-                            std::int64_t i) {
+// What group i makes of x and of the outputs' gradient: one of two ways to sum them.
+template <class Way, class T>
+Way weights_way(const ConvolutionShape& s, const ConvolutionBackward<T>& a, std::int64_t i) {
   const Group group(s);
   const Windows<T> windows = {a.x + i * group.channels, s.batch,   s.down, s.across,
                               group.channels,           s.channels};
@@ -239,11 +254,15 @@ LaneWeights<T> lane_weights(const ConvolutionShape& s, const ConvolutionBackward
 
 template <class T>
 std::int64_t weights_workspace(const ConvolutionShape& shape) noexcept {
-  if (winograd_chosen<T>(shape)) return weights_by_tiles_workspace<T>(shape);
+  if (winograd_chosen<T>(shape, kWeightsBack)) return weights_by_tiles_workspace<T>(shape);
   const ConvolutionShape s = folded(shape);
   const Group group(s);
   const ConvolutionBackward<T> a = {};
-  return larger(lane_weights(s, a, 0).parts, Parts(s, group).count) * group.inner() * group.outputs;
+  const std::int64_t sums = group.inner() * group.outputs;
+  const auto lines = weights_way<LineGradient<T>>(s, a, 0);
+  const std::int64_t parts =
+      larger(weights_way<LaneWeights<T>>(s, a, 0).parts, Parts(s, group).count);
+  return larger(lines.pays() ? lines.parts * lines.sums : 0, parts * sums);
 }
 
 // The transpose of the weights' gradient, of one part of the places: few outputs make a register
@@ -267,7 +286,7 @@ void weights_of_part(Windows<T> windows, const T* y_gradient, std::int64_t y_str
 
 template <class T>
 void backward_weights(const ConvolutionBackward<T>& a) noexcept {
-  if (winograd_chosen<T>(a.shape)) return backward_weights_by_tiles(a);
+  if (winograd_chosen<T>(a.shape, kWeightsBack)) return backward_weights_by_tiles(a);
   const ConvolutionShape s = folded(a.shape);
   const Group group(s);
   const Parts parts(s, group);
@@ -275,7 +294,8 @@ void backward_weights(const ConvolutionBackward<T>& a) noexcept {
   const std::int64_t inner = group.inner(), outputs = group.outputs;
   for (std::int64_t i = 0; i < s.groups; ++i) {
     T* const to = a.weights_gradient + i * outputs;
-    const LaneWeights<T> lanes = lane_weights(s, a, i);
+    const auto lanes = weights_way<LaneWeights<T>>(s, a, i);
+    const auto lines = weights_way<LineGradient<T>>(s, a, i);
     if (lanes.pays()) {
       sum_in_lanes(lanes, a.workspace);
       for (std::int64_t k = 0; k < inner; ++k) {
@@ -287,6 +307,10 @@ void backward_weights(const ConvolutionBackward<T>& a) noexcept {
           to[k * s.outputs + o] = sum;
         }
       }
+      continue;
+    }
+    if (lines.pays()) {
+      sum_lines(lines, a.workspace, a.beta, to, s.outputs);
       continue;
     }
     auto part = [&](std::int64_t number) {

@@ -102,6 +102,22 @@ def corrupt(
     /,
 ) -> None: ...
 
+# probabilistic pooling
+def probabilistic_pooling(
+    x: NDArray[Any],
+    down: int,
+    across: int,
+    mean: NDArray[Any],
+    sample: NDArray[Any] | None,
+    pooled_mean: NDArray[Any] | None,
+    pooled_sample: NDArray[Any] | None,
+    log_sum: NDArray[Any] | None,
+    seed: int,
+    stream: int,
+    first_row: int,
+    /,
+) -> None: ...
+
 # random
 def uniform(out: NDArray[Any], seed: int, stream: int, first_row: int, /) -> None: ...
 def normal(out: NDArray[Any], seed: int, stream: int, first_row: int, /) -> None: ...

@@ -140,6 +140,7 @@ def image_rows(
     columns: int = 10,
     title: str = "",
     upright: bool = False,
+    signed: bool = False,
 ) -> Figure:
     """Draw images in named rows, one below the other: what was given, what a model makes of it.
 
@@ -153,6 +154,9 @@ def image_rows(
     title : str
     upright : bool
         Whether the first row of an image is its lowest, as of a piano roll.
+    signed : bool
+        Whether values have a sign: red above 0 and blue below, each image in its own scale. The
+        pattern counts then, not its strength.
 
     Raises
     ------
@@ -164,6 +168,8 @@ def image_rows(
     for name, images in rows.items():
         if images.ndim != 2 or images.shape[1] != height * width:
             raise ValueError(f"images must have {height * width} values, got {images.shape}")
+        if signed:
+            images = images / np.maximum(np.nanmax(np.abs(images), axis=1, keepdims=True), 1e-12)
         for first in range(0, len(images), columns):
             strips.append(images[first : first + columns])
             names.append(name if first == 0 else "")
@@ -177,7 +183,10 @@ def image_rows(
     figure = _figure(9.0, 9.0 * sheet.shape[0] / sheet.shape[1] + 0.5)
     axes = figure.add_subplot()
     axes.set_facecolor("#c9d7e8")
-    axes.imshow(np.ma.masked_invalid(sheet), cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+    colours: dict[str, Any] = (
+        {"cmap": "RdBu_r", "vmin": -1} if signed else {"cmap": "Greys", "vmin": 0}
+    )
+    axes.imshow(np.ma.masked_invalid(sheet), vmax=1, interpolation="nearest", **colours)
     middles = [down * (height + gap) + gap + height / 2 for down in range(len(strips))]
     axes.set_yticks(middles, names)
     axes.tick_params(left=False)

@@ -21,8 +21,11 @@ dtypes = st.sampled_from([np.float32, np.float64])
 def cases(draw):
     """A geometry, and the shapes of x, weights and y that go with it."""
     groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
-    channels = groups * draw(st.integers(1, 9))
-    outputs = groups * draw(st.sampled_from([1, 2, 3, 10, 16, 17, 33, 47]))
+    wide = draw(st.booleans())
+    channels = groups * draw(st.sampled_from([8, 17, 40]) if wide else st.integers(1, 9))
+    outputs = groups * draw(
+        st.sampled_from([41, 48, 70] if wide else [1, 2, 3, 10, 16, 17, 33, 47])
+    )
     batch = draw(st.sampled_from([0, 1, 2, 3, 3, 20]))  # 20: a strip of an image is a vector's lane
     size, window, stride, dilation, padding = [], [], [], [], []
     for _ in range(2):
@@ -173,10 +176,44 @@ class TestPasses:
         size = reference.weights_gradient(*exactly(abs(x), abs(y)), w.shape, geometry)
         assert_within(out, expected, sum_bound(5 * 60 * 33, size, np.float32))
 
+    @pytest.mark.parametrize(
+        ("x_shape", "w_shape", "stride", "dilation"),
+        [
+            ((2, 1, 700, 40), (1, 5, 40, 48), (1, 2), (1, 1)),  # lines cut in segments
+            ((1, 12, 13, 512), (3, 3, 512, 48), (1, 1), (1, 1)),  # pixels a power of two apart
+            ((1, 5, 7, 64), (5, 5, 64, 500), (1, 1), (1, 1)),  # weights cut in blocks of columns
+            ((3, 30, 31, 24), (4, 3, 24, 50), (3, 2), (2, 3)),  # phases, some seen by no place
+        ],
+    )
+    def test_wide(self, x_shape, w_shape, stride, dilation):
+        padding, places = padded("same", x_shape[1:3], w_shape[:2], stride, dilation)
+        geometry = Geometry(stride, dilation, padding, 1)
+        y_shape = (x_shape[0], *places, w_shape[3])
+        x, w, y = normal(7, np.float32, x_shape, w_shape, y_shape)
+        exact_x, exact_w, exact_y = exactly(x, w, y)
+        large_x, large_w, large_y = abs(exact_x), abs(exact_w), abs(exact_y)
+        more = options(geometry)
+        window = w_shape[0] * w_shape[1]
+
+        expected = reference.convolution(exact_x, exact_w, places, geometry)
+        size = reference.convolution(large_x, large_w, places, geometry)
+        out = kernels.convolution(x, w, **more | {"padding": "same"})
+        assert_within(out, expected, sum_bound(window * w_shape[2], size, np.float32))
+        into = kernels.convolution_data_gradient(y, w, np.empty_like(x), **more)
+        expected = reference.data_gradient(exact_y, exact_w, x_shape, geometry)
+        size = reference.data_gradient(large_y, large_w, x_shape, geometry)
+        assert_within(into, expected, sum_bound(window * w_shape[3], size, np.float32))
+        into = kernels.convolution_weights_gradient(x, y, np.empty_like(w), **more)
+        expected = reference.weights_gradient(exact_x, exact_y, w_shape, geometry)
+        size = reference.weights_gradient(large_x, large_y, w_shape, geometry)
+        terms = y_shape[0] * places[0] * places[1]
+        assert_within(into, expected, sum_bound(terms, size, np.float32))
+
     @pytest.mark.usefixtures("keep_threads")
     @pytest.mark.parametrize("outputs", [7, 24, 48])
-    def test_same_bits_for_any_number_of_threads(self, outputs):
-        x, w = normal(3, np.float32, (7, 40, 50, 5), (3, 3, 5, outputs))
+    @pytest.mark.parametrize("channels", [5, 16])
+    def test_same_bits_for_any_number_of_threads(self, outputs, channels):
+        x, w = normal(3, np.float32, (7, 40, 50, channels), (3, 3, channels, outputs))
         more = {"algorithm": "direct"}
         results = []
         for threads in (1, 2, 3):

@@ -120,6 +120,8 @@ class TestPasses:
 
     @pytest.mark.parametrize("window", [3, 5])
     def test_errors_are_a_few_times_those_of_the_direct_sum(self, window):
+        # Long sums in blocks make the direct gradient of the weights more accurate than the rest.
+        most = {"forward": 3, "data gradient": 3, "weights gradient": 8}
         x, w = normal(4, np.float32, (1, 24, 24, 64), (window, window, 64, 64))
         (y,) = normal(5, np.float32, (1, 24, 24, 64))
         half = window // 2
@@ -142,9 +144,9 @@ class TestPasses:
                 np.sqrt(np.mean((r - e) ** 2) / np.mean(e**2))
                 for r, e in zip(results, expected, strict=True)
             ]
-        for direct, tiles in zip(errors["direct"], errors["winograd"], strict=True):
-            assert tiles < 4 * direct
-            assert tiles < 2e-6
+        for name, direct, tiles in zip(most, errors["direct"], errors["winograd"], strict=True):
+            assert tiles < most[name] * direct, name
+            assert tiles < 1.2e-6, name
 
 
 def test_chosen_where_it_pays():

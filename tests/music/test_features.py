@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ictus import music
-from ictus.music.features import difference_frames
+from ictus.io.audio import read_audio
+from ictus.music.features import Resolution, difference_frames
 from tests.music import reference
 
 RATE, HOP = 44_100, 441.0
@@ -180,3 +181,16 @@ def test_standardization_over_blocks():
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-5)
     with pytest.raises(ValueError, match="features must have shape"):
         running.update(np.zeros((3, 5)))
+
+
+def test_spectral_flux_that_the_reference_stored(data_folder):
+    """Sums of increases of its filters without normalisation, from its test recording."""
+    pytest.importorskip("soundfile")
+    folder = data_folder / "madmom_testdata"
+    stored = np.load(folder / "activations" / "sample.log_filt_spec_flux.npz")["activations"]
+    signal = read_audio(folder / "audio" / "sample.wav") * np.float32(32768 / 32767)
+    filters = music.logarithmic_filterbank(2048, normalize=False)
+    features = music.Features((Resolution(2048, filters),), difference_ratio=0.5)
+    flux = features(signal)[:, filters.bands :].sum(axis=1)
+    assert stored.max() > 30
+    np.testing.assert_allclose(flux, stored, rtol=2e-6, atol=1e-5)

@@ -164,6 +164,25 @@ class TestObjective:
         assert losses[0] == losses[1] != losses[2]
 
 
+class TestEnds:
+    def test_at_a_minimum_with_a_warning(self):
+        x = np.zeros((20, 4))
+        network = Network(4, [Dense(4, initialization="gaussian", scale=0.0)], "squared_error")
+        trainer = Trainer(network, HessianFree(), batch_size=20, epochs=50)
+        with pytest.warns(RuntimeWarning, match="ends in epoch 1: zero gradient"):
+            history = trainer.fit(x, x)
+        assert (history.stopped, history.epochs) == ("zero gradient", 1)
+
+    def test_where_no_step_helps_with_the_best_weights(self):
+        x = patterns(20)
+        network = Network(16, [Dense(16)], "squared_error", seed=1)
+        trainer = Trainer(network, HessianFree(), batch_size=20, epochs=500)
+        with pytest.warns(RuntimeWarning, match="no step reduces the loss, damping 1e[+]12"):
+            history = trainer.fit(x, x)
+        assert history.stopped == "no step reduces the loss"
+        assert network.loss(x, x) == pytest.approx(min(history["loss"]), rel=1e-5, abs=1e-12)
+
+
 class TestRefuses:
     @pytest.mark.parametrize(
         ("layers", "message"),

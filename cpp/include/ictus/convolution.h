@@ -17,7 +17,7 @@ namespace ictus {
 
 // How a convolution is computed. Winograd's tiles (Lavin & Gray 2016) take 4 times fewer
 // multiplications for a window of 3 x 3, 2.8 times fewer for one of 5 x 5; the rounding errors are
-// about twice those of the direct sum. They fit a window of one of these sizes with stride and
+// 1.3 to 6 times the direct sum's. They fit a window of one of these sizes with stride and
 // dilation 1, and at most 2048 channels and outputs a group (1024 in double precision).
 // `automatic` takes them where they fit and are estimated to be faster.
 enum class ConvolutionAlgorithm : int { automatic = 0, direct = 1, winograd = 2 };

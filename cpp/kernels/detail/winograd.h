@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "ictus/window.h"
+#include "kernels/detail/cache_rows.h"
 #include "kernels/detail/rows.h"
 #include "kernels/detail/simd.h"
 
@@ -41,49 +42,55 @@ struct Points {
   static constexpr T at_a = T(1) / (T(2) * a2 * (a2 - b2)), at_b = T(1) / (T(2) * b2 * (b2 - a2));
 };
 
-// B^T: the data's side.
+// B^T: the data's side. (The transforms are types, not functions: those would not be inlined.)
 template <class T>
-inline void data_points(const Vector<T>* d, Vector<T>* v) {
-  using P = Points<T>;
-  const Vector<T> even_a = d[4] - P::b2 * d[2], odd_a = P::a * (d[3] - P::b2 * d[1]);
-  const Vector<T> even_b = d[4] - P::a2 * d[2], odd_b = P::b * (d[3] - P::a2 * d[1]);
-  v[0] = d[4] - P::sum * d[2] + P::product * d[0];
-  v[1] = even_a + odd_a;
-  v[2] = even_a - odd_a;
-  v[3] = even_b + odd_b;
-  v[4] = even_b - odd_b;
-  v[5] = d[5] - P::sum * d[3] + P::product * d[1];
-}
+struct DataPoints {
+  void operator()(const Vector<T>* d, Vector<T>* v) const {
+    using P = Points<T>;
+    const Vector<T> even_a = d[4] - P::b2 * d[2], odd_a = P::a * (d[3] - P::b2 * d[1]);
+    const Vector<T> even_b = d[4] - P::a2 * d[2], odd_b = P::b * (d[3] - P::a2 * d[1]);
+    v[0] = d[4] - P::sum * d[2] + P::product * d[0];
+    v[1] = even_a + odd_a;
+    v[2] = even_a - odd_a;
+    v[3] = even_b + odd_b;
+    v[4] = even_b - odd_b;
+    v[5] = d[5] - P::sum * d[3] + P::product * d[1];
+  }
+};
 
 // G for N rows: the values of a polynomial of N coefficients, at infinity its last.
 template <class T, int N>
-inline void evaluate(const Vector<T>* p, Vector<T>* v) {
-  using P = Points<T>;
-  Vector<T> even_a = p[0], even_b = p[0], odd_a = P::a * p[1], odd_b = P::b * p[1];
-  if (N > 2) even_a += P::a2 * p[2], even_b += P::b2 * p[2];
-  if (N > 3) odd_a += P::a3 * p[3], odd_b += P::b3 * p[3];
-  if (N > 4) even_a += P::a4 * p[4], even_b += P::b4 * p[4];
-  v[0] = p[0];
-  v[1] = even_a + odd_a;
-  v[2] = even_a - odd_a;
-  v[3] = even_b + odd_b;
-  v[4] = even_b - odd_b;
-  v[5] = p[N - 1];
-}
+struct Evaluate {
+  void operator()(const Vector<T>* p, Vector<T>* v) const {
+    using P = Points<T>;
+    Vector<T> even_a = p[0], even_b = p[0], odd_a = P::a * p[1], odd_b = P::b * p[1];
+    if (N > 2) even_a += P::a2 * p[2], even_b += P::b2 * p[2];
+    if (N > 3) odd_a += P::a3 * p[3], odd_b += P::b3 * p[3];
+    if (N > 4) even_a += P::a4 * p[4], even_b += P::b4 * p[4];
+    v[0] = p[0];
+    v[1] = even_a + odd_a;
+    v[2] = even_a - odd_a;
+    v[3] = even_b + odd_b;
+    v[4] = even_b - odd_b;
+    v[5] = p[N - 1];
+  }
+};
 
 // G^T for N rows.
 template <class T, int N>
-inline void powers(const Vector<T>* v, Vector<T>* p) {
-  using P = Points<T>;
-  const Vector<T> even_a = v[1] + v[2], odd_a = v[1] - v[2];
-  const Vector<T> even_b = v[3] + v[4], odd_b = v[3] - v[4];
-  p[0] = v[0] + (even_a + even_b);
-  p[1] = P::a * odd_a + P::b * odd_b;
-  if (N > 2) p[2] = P::a2 * even_a + P::b2 * even_b;
-  if (N > 3) p[3] = P::a3 * odd_a + P::b3 * odd_b;
-  if (N > 4) p[4] = P::a4 * even_a + P::b4 * even_b;
-  p[N - 1] += v[5];
-}
+struct Powers {
+  void operator()(const Vector<T>* v, Vector<T>* p) const {
+    using P = Points<T>;
+    const Vector<T> even_a = v[1] + v[2], odd_a = v[1] - v[2];
+    const Vector<T> even_b = v[3] + v[4], odd_b = v[3] - v[4];
+    p[0] = v[0] + (even_a + even_b);
+    p[1] = P::a * odd_a + P::b * odd_b;
+    if (N > 2) p[2] = P::a2 * even_a + P::b2 * even_b;
+    if (N > 3) p[3] = P::a3 * odd_a + P::b3 * odd_b;
+    if (N > 4) p[4] = P::a4 * even_a + P::b4 * even_b;
+    p[N - 1] += v[5];
+  }
+};
 
 template <class T>
 inline void scale_points(Vector<T>* v) {
@@ -151,41 +158,37 @@ struct Square {
   bool has(int i, int j) const { return i >= up && i < low && j >= left && j < right; }
 };
 
-// Transforms a square of Size x Size pixels, all channels, to points that lie `stride` apart.
-template <class T, int Size, class Transform>
+// Transforms a square of Size x Size pixels, all channels, to points that lie `stride` apart. The
+// pixels of the next square, `Step` further across, are fetched meanwhile.
+template <class T, int Size, int Step, class Transform>
 inline void transform_square(const Transform& transform, const T* images, const Square& square,
                              std::int64_t channels, T* to, std::int64_t stride) {
   const bool whole = square.whole(Size);
+  Vector<T> pixels[Size * Size];  // where some are outside: those stay zero
+  if (!whole) {
+    for (Vector<T>& pixel : pixels) pixel = Vector<T>{};
+  }
   for_vectors<T>(0, channels, [&](std::int64_t c, auto access) {
-    const auto at = [&](int i, int j) {
-      return images + (square.corner + i * square.line + j * square.pixel + c);
+    const T* const corner = images + c;
+    const auto at = [&](std::int64_t i, std::int64_t j) {
+      return corner + (square.corner + i * square.line + j * square.pixel);
     };
     const auto write = [&](int i, int j, Vector<T> v) {
       store(to + (i * kTile + j) * stride + c, v);
     };
-    if (whole) {
-      along_both<T, Size, kTile>(
-          transform, [&](int i, int j) { return access.read(at(i, j)); }, write);
-    } else {
-      along_both<T, Size, kTile>(
-          transform,
-          [&](int i, int j) { return square.has(i, j) ? access.read(at(i, j)) : Vector<T>{}; },
-          write);
+    const auto read = [&](int i, int j) {
+      if (j >= Size - Step) __builtin_prefetch(at(i, j + Step));
+      return access.read(at(i, j));
+    };
+    if (whole) return along_both<T, Size, kTile>(transform, read, write);
+    for (std::int64_t i = square.up; i < square.low; ++i) {
+      for (std::int64_t j = square.left; j < square.right; ++j) {
+        pixels[i * Size + j] = read(static_cast<int>(i), static_cast<int>(j));
+      }
     }
+    along_both<T, Size, kTile>(
+        transform, [&](int i, int j) { return pixels[i * Size + j]; }, write);
   });
-}
-
-// Rows of matrices that lie in a cache: whole vectors, and not at a power of two from each other.
-template <class T>
-inline std::int64_t row_length(std::int64_t columns) {
-  const std::int64_t whole = (columns + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
-  return whole * static_cast<std::int64_t>(sizeof(T)) % 2048 == 0 ? whole + kLanes<T> : whole;
-}
-template <class T>
-inline std::int64_t matrix_stride(std::int64_t rows, std::int64_t row) {
-  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t lines = (rows * row + line - 1) / line;
-  return (lines | 1) * line;
 }
 
 }  // namespace

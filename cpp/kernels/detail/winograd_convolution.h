@@ -61,7 +61,7 @@ void transform_weights(const T* w, std::int64_t element_stride, std::int64_t cha
       for (std::int64_t o = 0; o < columns; o += kLanes<T>) {
         along_both<T, R, kTile>(
             [](const Vector<T>* p, Vector<T>* v) {
-              evaluate<T, R>(p, v);
+              Evaluate<T, R>{}(p, v);
               scale_points<T>(v);
             },
             [&](int i, int j) { return load(packed + ((i * R + j) * kChannels + c) * tile + o); },
@@ -114,8 +114,8 @@ struct WinogradBlock {
       const Square square(place.image, place.down * kResults - w.down.padding,
                           place.across * kResults - w.across.padding, kTile, w.down.size,
                           w.across.size, w.pixel_stride);
-      transform_square<T, kTile>(data_points<T>, w.images, square, w.channels,
-                                 memory + stride + t * left_row, stride);
+      transform_square<T, kTile, kResults>(DataPoints<T>{}, w.images, square, w.channels,
+                                           memory + stride + t * left_row, stride);
     }
   }
 
@@ -134,16 +134,19 @@ struct WinogradBlock {
       const Square square(place.image, place.down * kResults, place.across * kResults, kResults,
                           w.down.places, w.across.places, pass.y_pixel_stride);
       const T* const from = memory + t * out_row;
+      const bool whole = square.whole(kResults);
       for_vectors<T>(0, pass.outputs, [&](std::int64_t o, auto access) {
+        T* const corner = pass.y + square.corner + o;
+        const auto write = [&](int i, int j, Vector<T> v) {
+          if (!whole && !square.has(i, j)) return;
+          T* const to = corner + (i * square.line + j * square.pixel);
+          __builtin_prefetch(to + kResults * square.pixel, 1);
+          if (pass.beta != T(0)) v += pass.beta * access.read(to);
+          access.write(to, v);
+        };
         along_both<T, kTile, kResults>(
-            powers<T, kResults>,
-            [&](int i, int j) { return load(from + (i * kTile + j) * stride + o); },
-            [&](int i, int j, Vector<T> v) {
-              if (!square.has(i, j)) return;
-              T* const to = pass.y + square.corner + i * square.line + j * square.pixel + o;
-              if (pass.beta != T(0)) v += pass.beta * access.read(to);
-              access.write(to, v);
-            });
+            Powers<T, kResults>{},
+            [&](int i, int j) { return load(from + (i * kTile + j) * stride + o); }, write);
       });
     }
   }

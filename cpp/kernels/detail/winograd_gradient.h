@@ -2,7 +2,8 @@
 // matrices, one for each point, of (channels, tiles) and (tiles, outputs).
 //
 // The tiles are cut into parts, by the shape alone; each sums its products for itself, block after
-// block of tiles that stay in the level-2 cache, and the sums of the parts are added in their order
+// block of tiles (longer ones than stay in the level-2 cache: the sums are read and written once a
+// block), and the sums of the parts are added in their order
 // on the way back from the points to the window.
 #pragma once
 
@@ -12,7 +13,7 @@ namespace ictus::ICTUS_LEVEL {
 namespace {
 
 // Bytes of a block's two operands.
-constexpr std::int64_t kGradientTilesBytes = 1 << 20;
+constexpr std::int64_t kGradientTilesBytes = 2 << 20;
 
 template <class T>
 struct WinogradGradient {
@@ -82,12 +83,13 @@ void sum_part(const WinogradGradient<T>& g, const TileParts<T, R>& parts, std::i
     for (std::int64_t t = 0; t < tiles; ++t) {
       const TilePlace place(parts.tiling, first + t);
       const std::int64_t i = place.down * kResults, j = place.across * kResults;
-      transform_square<T, kTile>(data_points<T>, w.images,
-                                 Square(place.image, i - w.down.padding, j - w.across.padding,
-                                        kTile, w.down.size, w.across.size, w.pixel_stride),
-                                 w.channels, left + t * left_row, left_stride);
-      transform_square<T, kResults>(
-          evaluate<T, kResults>, g.y_gradient,
+      transform_square<T, kTile, kResults>(
+          DataPoints<T>{}, w.images,
+          Square(place.image, i - w.down.padding, j - w.across.padding, kTile, w.down.size,
+                 w.across.size, w.pixel_stride),
+          w.channels, left + t * left_row, left_stride);
+      transform_square<T, kResults, kResults>(
+          Evaluate<T, kResults>{}, g.y_gradient,
           Square(place.image, i, j, kResults, w.down.places, w.across.places, g.y_pixel_stride),
           g.outputs, right + t * right_row, right_stride);
     }
@@ -118,7 +120,7 @@ void winograd_weights_gradient(const WinogradGradient<T>& g) {
 #pragma GCC unroll 6
               for (int i = 0; i < kTile; ++i) scaled[i] = v[i];
               scale_points<T>(scaled);
-              powers<T, R>(scaled, p);
+              Powers<T, R>{}(scaled, p);
             },
             [&](int i, int j) {
               Vector<T> sum = {};

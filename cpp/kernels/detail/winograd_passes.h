@@ -26,11 +26,15 @@ bool winograd_fits(const ConvolutionShape& s) noexcept {
          s.outputs > 0 && s.channels / s.groups <= kMost && s.outputs / s.groups <= kMost;
 }
 
-// An estimate, in multiply-adds of vectors. A transform of a vector of tiles takes as long as
-// kTransform of them: its arithmetic, and the stores to 36 places.
+// How long what happens once for each channel and vector of outputs takes, in multiply-adds of
+// vectors: weights are transformed before a pass, or sums are transformed back to weights.
+constexpr std::int64_t kWeightsThere = 1400, kWeightsBack = 500;
+
+// An estimate, in multiply-adds of vectors, measured beside lines of places (line_product.h). A
+// transform of a vector of tiles takes as long as kTransform of them: above all for memory.
 template <class T>
-bool winograd_pays(const ConvolutionShape& s) {
-  constexpr std::int64_t kTransform = 250, kFewest = 16;
+bool winograd_pays(const ConvolutionShape& s, std::int64_t weights) {
+  constexpr std::int64_t kTransform = 500, kFewest = 16;
   const std::int64_t channels = s.channels / s.groups, outputs = s.outputs / s.groups;
   if (channels < kFewest || outputs < kFewest) return false;
   const std::int64_t size = s.down.elements;
@@ -40,13 +44,14 @@ bool winograd_pays(const ConvolutionShape& s) {
       s.batch * s.down.places * s.across.places * size * size * channels * outs;
   const std::int64_t tiles =
       tiling.count * (kElements * channels * outs + kTransform * (ins + outs));
-  return tiles + kTransform * channels * outs < direct;
+  return tiles + weights * channels * outs < direct;
 }
 
+// `weights`: kWeightsThere, or kWeightsBack for the gradient of the weights.
 template <class T>
-bool winograd_chosen(const ConvolutionShape& s) {
+bool winograd_chosen(const ConvolutionShape& s, std::int64_t weights) {
   if (s.algorithm == ConvolutionAlgorithm::direct || !winograd_fits<T>(s)) return false;
-  return s.algorithm == ConvolutionAlgorithm::winograd || winograd_pays<T>(s);
+  return s.algorithm == ConvolutionAlgorithm::winograd || winograd_pays<T>(s, weights);
 }
 
 // One group. Element e of the window has its (channels, outputs) at w + e * element_stride and the

@@ -8,19 +8,20 @@ from ictus.datasets.rows import Array, Seed, checked_integer
 
 SIZE = 28
 # Places of the pen along a curve: less than half a pixel apart on the longest one.
-STEPS = 80
+STEPS = 100
 # Images drawn at once: bounds the memory.
 AT_ONCE = 500
 
 
-def curves(count: int, seed: Seed = 0, *, pen: float = 0.7) -> Array:
+def curves(count: int, seed: Seed = 0, *, pen: float = 1.0) -> Array:
     """Return images of random curves, each through three random points of the plane.
 
     After the set of Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with neural
     networks", whose generator was not published: the intrinsic dimension is six. A curve is the
-    quadratic Bezier curve of three points that are uniform in the image, a margin of 3 pixels
-    apart; the pen leaves a Gaussian mark, and a pixel is as dark as the nearest one makes it. What
-    is measured on these images cannot be compared with what was published for the others.
+    quadratic Bezier curve that goes through three points, uniform in the image but for a margin of
+    3 pixels, with the second one at its middle; the pen leaves a Gaussian mark, and a pixel is as
+    dark as the nearest one makes it. What is measured on these images cannot be compared with what
+    was published for the others.
 
     Parameters
     ----------
@@ -40,7 +41,9 @@ def curves(count: int, seed: Seed = 0, *, pen: float = 0.7) -> Array:
     generator = np.random.default_rng(seed)
     points = generator.uniform(3.0, SIZE - 4.0, (count, 3, 2)).astype(np.float32)
     t = np.linspace(0, 1, STEPS, dtype=np.float32)
-    weights = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
+    # Of the ends and of the middle: its control point is twice the middle less half of both ends.
+    bow = 2 * t * (1 - t)
+    weights = np.stack([(1 - t) ** 2 - bow / 2, 2 * bow, t**2 - bow / 2])
     pixels = np.arange(SIZE, dtype=np.float32)
     images = np.zeros((count, SIZE, SIZE), np.float32)
     for first in range(0, count, AT_ONCE):

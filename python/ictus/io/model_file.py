@@ -53,6 +53,7 @@ class ModelFileError(ValueError):
 # config() and the flat parameters; an estimator says itself what it keeps.
 BARE_MODELS = {
     "ConditionalMachine": "ictus.models",
+    "ConvolutionalMachine": "ictus.models",
     "DeepBeliefMachine": "ictus.models",
     "MeanCovarianceMachine": "ictus.models",
     "Network": "ictus.nn",
@@ -63,6 +64,8 @@ ESTIMATORS = {
     "Autoencoder": "ictus.models",
     "BernoulliRBM": "ictus.models",
     "ConditionalRBM": "ictus.models",
+    "ConvolutionalAutoencoder": "ictus.models",
+    "ConvolutionalRBM": "ictus.models",
     "DBNClassifier": "ictus.models",
     "DeepBeliefNet": "ictus.models",
     "GaussianRBM": "ictus.models",

@@ -37,6 +37,7 @@ from ictus.kernels.pooling import (
     max_pooling_backward,
     max_pooling_tangent,
 )
+from ictus.kernels.probabilistic_pooling import probabilistic_pooling
 from ictus.kernels.random import bernoulli, normal, uniform
 from ictus.kernels.rbm import (
     ContrastiveDivergence,
@@ -105,6 +106,7 @@ __all__ = [
     "parallel_tempering",
     "pooled_convolution",
     "pooled_convolution_backward",
+    "probabilistic_pooling",
     "rbm_model",
     "recurrent",
     "rmsprop_update",

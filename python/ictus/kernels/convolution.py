@@ -139,7 +139,9 @@ def convolution(
         "winograd" is for windows of 3 x 3 and 5 x 5 with stride and dilation 1: tiles of 6 x 6 at
         the points 0, 5/8, -5/8, 3/2, -3/2 and infinity (Lavin & Gray, "Fast algorithms for
         convolutional neural networks", 2016), 4 and 2.8 times fewer multiplications. Its rounding
-        errors are about twice those of the direct sum. "auto" takes it where it is faster.
+        errors, relative to the root mean square of the result, are about 1e-6 in float32: for
+        results and the data's gradient 1.3 to 1.8 times those of the direct sum, for the weights'
+        3 to 6 times. "auto" takes it where it is estimated to be faster.
     beta : float
 
     Raises

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ictus.models.autoencoders.autoencoder import Autoencoder
+    from ictus.models.autoencoders.convolutional_autoencoder import ConvolutionalAutoencoder
     from ictus.models.boltzmann.annealing import annealed_importance_sampling
     from ictus.models.boltzmann.bernoulli_rbm import BernoulliRBM
     from ictus.models.boltzmann.conditional_machine import ConditionalMachine
     from ictus.models.boltzmann.conditional_rbm import ConditionalRBM
+    from ictus.models.boltzmann.convolutional_divergence import ConvolutionalTrainer
+    from ictus.models.boltzmann.convolutional_machine import ConvolutionalMachine
+    from ictus.models.boltzmann.convolutional_rbm import ConvolutionalRBM
     from ictus.models.boltzmann.divergence import DivergenceTrainer
     from ictus.models.boltzmann.gaussian_rbm import GaussianRBM
     from ictus.models.boltzmann.hybrid_divergence import HybridDivergenceTrainer
@@ -44,6 +48,10 @@ _LAZY = {
     "BernoulliRBM": "boltzmann.bernoulli_rbm",
     "ConditionalMachine": "boltzmann.conditional_machine",
     "ConditionalRBM": "boltzmann.conditional_rbm",
+    "ConvolutionalAutoencoder": "autoencoders.convolutional_autoencoder",
+    "ConvolutionalMachine": "boltzmann.convolutional_machine",
+    "ConvolutionalRBM": "boltzmann.convolutional_rbm",
+    "ConvolutionalTrainer": "boltzmann.convolutional_divergence",
     "DBNClassifier": "deep_belief.dbn_classifier",
     "DeepBeliefMachine": "deep_belief.deep_belief_machine",
     "DeepBeliefNet": "deep_belief.deep_belief_net",
@@ -78,6 +86,10 @@ __all__ = [
     "BernoulliRBM",
     "ConditionalMachine",
     "ConditionalRBM",
+    "ConvolutionalAutoencoder",
+    "ConvolutionalMachine",
+    "ConvolutionalRBM",
+    "ConvolutionalTrainer",
     "DBNClassifier",
     "DeepBeliefMachine",
     "DeepBeliefNet",

@@ -14,11 +14,11 @@ ROWS_AT_ONCE = 4096
 
 
 class Rows:
-    """Rows of a matrix as a source of minibatches.
+    """Rows of a matrix, or images, as a source of minibatches.
 
     Parameters
     ----------
-    x : array, memory map or sparse matrix, shape (n, units)
+    x : array, memory map or sparse matrix, shape (n, units) or (n, ...)
         Read a minibatch at a time.
     dtype : dtype
         What the rows become.
@@ -35,7 +35,7 @@ class Rows:
         self._dtype = np.dtype(dtype)
         self._sparse = hasattr(x, "toarray")
         self._as_it_is = not self._sparse and x.dtype == self._dtype
-        self._room: Array = np.empty((0, x.shape[1]), self._dtype)
+        self._room: Array = np.empty((0, *x.shape[1:]), self._dtype)
 
     def take(self, rows: slice | Array) -> tuple[Array, ...]:
         """Return some rows; what was returned before may be overwritten."""
@@ -44,7 +44,7 @@ class Rows:
         if isinstance(rows, slice):
             return (np.ascontiguousarray(self.visible[rows], self._dtype),)
         if len(self._room) < len(rows):
-            self._room = np.empty((len(rows), self.visible.shape[1]), self._dtype)
+            self._room = np.empty((len(rows), *self.visible.shape[1:]), self._dtype)
         out = self._room[: len(rows)]
         if self._as_it_is:
             np.take(self.visible, rows, axis=0, out=out, mode="clip")

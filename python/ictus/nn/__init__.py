@@ -19,6 +19,7 @@ from ictus.nn.sequence_network import SequenceNetwork
 from ictus.nn.sequences import SequenceBatch
 from ictus.nn.stream import Stream
 from ictus.nn.tied import TiedDense
+from ictus.nn.transposed_convolution import ConvTranspose2D, Upsample
 
 __all__ = [
     "GRU",
@@ -31,6 +32,7 @@ __all__ = [
     "Cache",
     "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Draws",
     "Dropout",
@@ -47,6 +49,7 @@ __all__ = [
     "SequenceNetwork",
     "Stream",
     "TiedDense",
+    "Upsample",
     "initialize_weights",
     "part_outputs",
 ]

@@ -145,11 +145,7 @@ class Chain:
         Features of the data for any other classifier. Shape (rows, *output shape of that layer).
         """
         x = self.check_input(x)
-        if not -len(self.layers) <= layer < len(self.layers):
-            raise ValueError(
-                f"layer must be in {-len(self.layers)} .. {len(self.layers) - 1}, got {layer}"
-            )
-        last = layer % len(self.layers)
+        last = self.layer_number(layer)
         out = np.empty((len(x), *self._passes.output_shape(x.shape[1:], last + 1)), self.dtype)
         for part in self._parts(x, batch_size):
             h, caches = self._passes.enter(x[part])
@@ -178,6 +174,64 @@ class Chain:
             )
             if passed is not None:
                 grad = passed
+
+    def input_gradient(
+        self, x: Any, y_gradient: Any, layer: int = -1, *, guided: bool = False
+    ) -> Array:
+        """Return the gradient with respect to x of ``sum(y * y_gradient)``, y the layer's outputs.
+
+        Dropout is off. The network's ``gradient`` stays as it is.
+
+        Parameters
+        ----------
+        x : array-like, shape (rows, *input_shape)
+        y_gradient : array, shape (rows, *output shape of the layer)
+            Or what can be broadcast to it.
+        layer : int
+            Counted in ``layers``; -1: the last, whose outputs are the logits.
+        guided : bool
+            Whether rectifiers pass down only what is positive: guided backpropagation
+            (Springenberg, Dosovitskiy, Brox & Riedmiller 2015).
+
+        Raises
+        ------
+        ValueError
+            Another shape, or a layer that the network does not have.
+        """
+        x = self.check_input(x)
+        last = self.layer_number(layer)
+        shape = (len(x), *self._passes.output_shape(x.shape[1:], last + 1))
+        try:
+            of_y = np.broadcast_to(np.asarray(y_gradient, self.dtype), shape)
+        except ValueError:
+            raise ValueError(
+                f"y_gradient must have shape {shape}, got {np.shape(y_gradient)}"
+            ) from None
+        spare = self.views(np.empty_like(self.parameters))
+        out: Array = np.empty_like(x)
+        for part in self._parts(x, None):
+            h, caches = self._passes.enter(x[part])
+            for i in range(last + 1):
+                h = self.layers[i].forward(h, self._views[i], caches[i], None)
+            grad: Array = np.array(of_y[part]).reshape(len(x[part]), -1)
+            for i in range(last, -1, -1):
+                if guided and getattr(self.layers[i], "activation", "") == "relu":
+                    np.maximum(grad, 0, out=grad)
+                passed = self.layers[i].backward(
+                    grad, self._views[i], caches[i], spare[i], False, True
+                )
+                assert passed is not None
+                grad = passed
+            out[part] = grad.reshape(out[part].shape)
+        return out
+
+    def layer_number(self, layer: int) -> int:
+        """Return a layer's number counted from 0; ValueError where the network has none such."""
+        if not -len(self.layers) <= layer < len(self.layers):
+            raise ValueError(
+                f"layer must be in {-len(self.layers)} .. {len(self.layers) - 1}, got {layer}"
+            )
+        return layer % len(self.layers)
 
     def jvp(self, x: Any, direction: Array) -> Array:
         """Return the derivative of the logits along ``direction`` in the parameters (R-operator).

@@ -19,6 +19,7 @@ from ictus.nn.pooling import AveragePool, Flatten, MaxPool
 from ictus.nn.recurrent import GRU, Recurrent
 from ictus.nn.shapes import as_shape
 from ictus.nn.tied import TiedDense
+from ictus.nn.transposed_convolution import ConvTranspose2D, Upsample
 
 LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
@@ -27,6 +28,7 @@ LAYERS: dict[str, type[Layer]] = {
         AveragePool,
         Conv1D,
         Conv2D,
+        ConvTranspose2D,
         Dense,
         Dropout,
         Embedding,
@@ -37,6 +39,7 @@ LAYERS: dict[str, type[Layer]] = {
         Noise,
         Recurrent,
         TiedDense,
+        Upsample,
     )
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ictus.nn.layer import Array
+from ictus.nn.shapes import size_of
 
 if TYPE_CHECKING:
     from ictus.nn.network import Network
@@ -21,10 +22,10 @@ def part_outputs(
     ----------
     network : Network
     x : array, shape (rows, input size of that layer)
-        Of the network's dtype, contiguous rows.
+        Of the network's dtype, contiguous rows; images as rows.
     first, last : int
-        Counted from 0 in ``network.layers``; `last` is not below `first`. They take and give
-        vectors.
+        Counted from 0 in ``network.layers``; `last` is not below `first`. What they take and give
+        has a fixed size.
     batch_size : int
         Rows in work at once: bounds the memory.
 
@@ -33,14 +34,15 @@ def part_outputs(
     ValueError
         Another number of columns than that layer takes.
     """
-    size = network.layers[first].input_size
+    passes, shape = network._passes, tuple(n or 0 for n in network.input_shape)
+    size = size_of(passes.output_shape(shape, first))
     if x.ndim != 2 or x.shape[1] != size:
         raise ValueError(f"x must have shape (rows, {size}), got {x.shape}")
-    out = np.empty((len(x), network.layers[last].output_size), network.dtype)
+    out = np.empty((len(x), size_of(passes.output_shape(shape, last + 1))), network.dtype)
     part = slice(first, last + 1)
     for begin in range(0, len(x), batch_size):
         h = x[begin : begin + batch_size]
-        caches = network._passes.of(len(h), (network.input_size,))
+        caches = passes.of(len(h), shape)
         for layer, views, cache in zip(
             network.layers[part], network._views[part], caches[part], strict=True
         ):

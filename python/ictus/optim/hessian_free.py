@@ -138,6 +138,15 @@ class HessianFree(Optimizer):
             room = self._rooms[name] = np.empty_like(like)
         return room
 
+    @property
+    def exhausted(self) -> str:
+        """Why more iterations would change nothing, if so: a zero gradient, or the damping."""
+        if self.iteration is not None and self.iteration.cg_reason == "zero gradient":
+            return "zero gradient"
+        if self.damping >= LARGEST_DAMPING:
+            return "no step reduces the loss"
+        return ""
+
     # --- one iteration ---------------------------------------------------------------------------
 
     def iterate(self, objective: Objective, report: Report | None = None) -> Iteration:
@@ -152,8 +161,8 @@ class HessianFree(Optimizer):
         Raises
         ------
         BreakdownError
-            The loss, the gradient or a curvature product is not finite, or the damping has grown
-            beyond all bounds. The parameters are those before.
+            The loss, the gradient or a curvature product is not finite. The parameters are those
+            before.
         """
         parameters = objective.parameters
         start = self._room("start", parameters)
@@ -312,11 +321,7 @@ class HessianFree(Optimizer):
             self._change_damping(1.0 / self.damping_factor)
 
     def _change_damping(self, factor: float) -> None:
-        self.damping = max(self.damping * factor, SMALLEST_DAMPING)
-        if self.damping > LARGEST_DAMPING:
-            raise BreakdownError(
-                f"no step reduces the objective, the damping has grown to {self.damping:.1g}"
-            )
+        self.damping = min(max(self.damping * factor, SMALLEST_DAMPING), LARGEST_DAMPING)
 
     def _loss_at(
         self,

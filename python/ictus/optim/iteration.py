@@ -10,7 +10,7 @@ from ictus.optim.optimizer import Array
 
 
 class BreakdownError(ArithmeticError):
-    """The objective, its gradient or the damping is not finite; the parameters are as before."""
+    """The objective, its gradient or a product is not finite; the parameters are as before."""
 
 
 class Curvature(Protocol):

@@ -19,7 +19,8 @@ class History(dict[str, list[float]]):
     interrupted : bool
         Whether Ctrl-C ended training.
     stopped : str
-        Why training ended: "epochs", "converged", "early stopping", "interrupted", or "callback".
+        Why training ended: "epochs", "converged", "early stopping", "interrupted", "callback"; of
+        hessian-free training also "zero gradient" or "no step reduces the loss".
     """
 
     def __init__(self, *arguments: Any) -> None:

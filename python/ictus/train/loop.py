@@ -170,6 +170,10 @@ class TrainingLoop:
                 self._kept()[...] = best
         return self.history
 
+    def _end(self) -> str:
+        """Return why the rule of updates has come to its end, if it has."""
+        return ""
+
     def _stop_requested(self, guard: InterruptGuard) -> bool:
         return guard.requested
 
@@ -232,6 +236,7 @@ class TrainingLoop:
             measured[self.training_criterion]
         ):
             stop = stop or "converged"
+        stop = stop or self._end()
         if any([callback(self, self.epoch) for callback in self.callbacks]):
             stop = stop or "callback"
         if self.checkpoint is not None and self.epoch % self.checkpoint_every == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -193,6 +194,19 @@ class Trainer(TrainingLoop):
     def _stop_requested(self, guard: InterruptGuard) -> bool:
         # All processes must leave at the same place.
         return self.processes.sum(float(guard.requested)) > 0
+
+    def _end(self) -> str:
+        if not isinstance(self.optimizer, HessianFree):
+            return ""
+        reason = self.optimizer.exhausted
+        if reason:
+            warnings.warn(
+                f"hessian-free training ends in epoch {self.epoch}: {reason}, damping "
+                f"{self.optimizer.damping:.3g}; the {self.kind} has its best weights",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return reason
 
     def _advice(self) -> str:
         if isinstance(self.optimizer, HessianFree):

@@ -375,6 +375,6 @@ class Autoencoder(DenseEstimator):
             if tensors[name].shape != (model.n_features_in_,):
                 raise ValueError(f"{name} must have a number for each feature")
             setattr(model, name, tensors[name])
-        _, model._code_layer = autoencoder_layers(model, model.n_features_in_)
+        model._layers(model.n_features_in_)  # says which layer is the code
         model._streams = reconstruction.FIRST_STREAM
         return model

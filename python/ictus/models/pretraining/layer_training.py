@@ -148,9 +148,10 @@ def train_machine(
     )
 
 
-def _train_network(
+def train_network(
     network: Network, x: Array, y: Array, data: LayerData, settings: LayerSettings, progress: Any
 ) -> History:
+    """Train a small network around the layer by Adam, and return the history."""
     rate = 0.001 if settings.learning_rate is None else settings.learning_rate
     trainer = Trainer(
         network,
@@ -192,7 +193,7 @@ def train_autoencoder(
         dtype=network.dtype,
         seed=settings.seed,
     )
-    history = _train_network(small, x, x, data, settings, progress)
+    history = train_network(small, x, x, data, settings, progress)
     views = small.views(small.parameters)
     weights, bias = views[len(below)]
     back = views[-1]
@@ -230,7 +231,7 @@ def train_supervised(
         dtype=network.dtype,
         seed=settings.seed,
     )
-    history = _train_network(small, data.x, data.y, data, settings, progress)
+    history = train_network(small, data.x, data.y, data, settings, progress)
     weights, bias = small.views(small.parameters)[0]
     return TrainedLayer(weights, bias, None, None, history)
 

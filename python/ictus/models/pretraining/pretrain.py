@@ -1,7 +1,9 @@
-"""Greedy layer-wise pre-training of dense networks: one layer after the other, from the data up.
+"""Greedy layer-wise pre-training of networks: one layer after the other, from the data up.
 
 Hinton, Osindero & Teh 2006 and Hinton & Salakhutdinov 2006 (Boltzmann machines), Bengio, Lamblin,
-Popovici & Larochelle 2007 (autoencoders, and supervised), Vincent et al. 2010 (denoising ones).
+Popovici & Larochelle 2007 (autoencoders, and supervised), Vincent et al. 2010 (denoising ones),
+Lee, Grosse, Ranganath & Ng 2009 (convolutional machines), Masci et al. 2011 (convolutional
+autoencoders).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.models.pretraining.convolution_training import TRAIN_CONVOLUTION, check_convolution
 from ictus.models.pretraining.layer_training import (
     METHODS,
     TRAIN_LAYER,
@@ -24,7 +27,15 @@ from ictus.models.pretraining.layer_training import (
     LayerSettings,
     TrainedLayer,
 )
-from ictus.nn import Activation, Dense, Network, TiedDense, part_outputs
+from ictus.nn import (
+    Activation,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Network,
+    TiedDense,
+    part_outputs,
+)
 from ictus.train import History
 
 Array = NDArray[Any]
@@ -37,12 +48,13 @@ class PretrainedLayer:
     Attributes
     ----------
     layer : int
-        Number of the Dense layer in ``network.layers``.
+        Number of the Dense or convolution layer in ``network.layers``.
     history : History
         Of its training.
     decoder_weights : array, shape (units, inputs), or None
-        What reconstructs the layer's inputs from its outputs; None after supervised training.
-    decoder_bias : array, shape (inputs,), or None
+        What reconstructs the layer's inputs from its outputs; None after supervised training. Of a
+        convolution: the weights of a ConvTranspose2D layer, of the shape of its own.
+    decoder_bias : array, shape (inputs,) or (channels,), or None
     """
 
     layer: int
@@ -52,16 +64,17 @@ class PretrainedLayer:
 
 
 def hidden_layers(network: Network) -> list[tuple[int, int, str]]:
-    """Return the hidden Dense layers: number, number of the last layer of that stage, activation.
+    """Return the hidden Dense and convolution layers: number, last of that stage, activation.
 
-    What follows a Dense layer up to the next one belongs to its stage: in a code layer with noise
+    What follows such a layer up to the next one belongs to its stage: in a code layer with noise
     before the activation, the activation is a layer of its own.
     """
-    dense = [i for i, each in enumerate(network.layers) if isinstance(each, Dense | TiedDense)]
+    kinds = (Dense, TiedDense, Conv2D, ConvTranspose2D)
+    weighted = [i for i, each in enumerate(network.layers) if isinstance(each, kinds)]
     found = []
-    for number, following in itertools.pairwise(dense):
+    for number, following in itertools.pairwise(weighted):
         layer = network.layers[number]
-        if not isinstance(layer, Dense):
+        if not isinstance(layer, Dense | Conv2D):
             break
         names = [layer.activation] + [
             each.activation
@@ -101,9 +114,9 @@ def pretrain(
     Parameters
     ----------
     network : Network
-        Dense layers, with dropout, noise and activations between them. The output layer is left as
-        it is.
-    x : array, shape (n, input_size)
+        Dense layers, with dropout, noise and activations between them; convolutions, with what lies
+        between those. The output layer is left as it is.
+    x : array, shape (n, *input_shape)
     y : array, optional
         Targets as the network's loss takes them, for ``method="supervised"``.
     method : {"rbm", "autoencoder", "supervised"}
@@ -112,6 +125,9 @@ def pretrain(
         units: Bernoulli where the data is in [0, 1], else Gaussian on standardised data (the
         standardisation is then folded into the weights).
         autoencoder: autoencoders of one hidden layer, denoising ones with ``corruption``.
+        Of convolutions (stride, dilation and groups 1): convolutional machines, whose blocks are
+        the windows of the max pooling that follows, for sigmoid, relu and softplus; autoencoders
+        with a transposed convolution.
         supervised: the layer with a temporary output layer above it, on the network's own loss.
     layers : int, optional
         How many hidden layers, from the lowest; all if not given.
@@ -172,29 +188,41 @@ def pretrain(
         )
         for k in range(count)
     ]
-    for (_, _, activation), one in zip(stages, settings, strict=False):
+    for (number, _, activation), one in zip(stages, settings, strict=False):
         one.check(method, activation)
-    x = network.check_input(x)
+        layer = network.layers[number]
+        if isinstance(layer, Conv2D):
+            check_convolution(layer, method, activation)
+    x = images = network.check_input(x)
     if method == "supervised":
         if y is None:
             raise ValueError("pretrain: y must be given for supervised pre-training")
         y = network.loss_function.check_targets(y, len(x), network.output_size, network.dtype)
     found: list[PretrainedLayer] = []
-    for (number, last, activation), one in zip(stages, settings, strict=False):
+    for (number, _, activation), one in zip(stages, settings, strict=False):
         data = LayerData(
             x,
             y,
             None if checkpoint is None else checkpoint_of_layer(checkpoint, len(found)),
             _past(data_digest, method, settings[: len(found)]),
         )
-        trained = TRAIN_LAYER[method](network, number, activation, data, one, progress)
+        convolution = isinstance(network.layers[number], Conv2D)
+        methods = TRAIN_CONVOLUTION if convolution else TRAIN_LAYER
+        trained = methods[method](network, number, activation, data, one, progress)
         found.append(_take(network, number, trained))
         if trained.history.interrupted:
             break
         if len(found) < count:
-            first = 0 if len(found) == 1 else stages[len(found) - 2][1] + 1
-            x = part_outputs(network, x, first, last)
+            x = _outputs(network, images, x, stages, len(found))
     return found
+
+
+def _outputs(network: Network, images: Array, x: Array, stages: list[Any], done: int) -> Array:
+    """Outputs of the stages that are done: from those of the stage before, or from the images."""
+    last = stages[done - 1][1]
+    if len(network.input_shape) > 1:
+        return network.activations(images, last)
+    return part_outputs(network, x, 0 if done == 1 else stages[done - 2][1] + 1, last)
 
 
 def _past(data_digest: str, method: str, below: Sequence[LayerSettings]) -> str:
@@ -238,7 +266,8 @@ def unroll(network: Network, pretrained: Sequence[PretrainedLayer]) -> None:
         Layers without a decoder (supervised pre-training), or whose sizes do not fit the network.
     """
     views = network.views(network.parameters)
-    numbers = [i for i, each in enumerate(network.layers) if isinstance(each, Dense | TiedDense)]
+    kinds = (Dense, TiedDense, Conv2D, ConvTranspose2D)
+    numbers = [i for i, each in enumerate(network.layers) if isinstance(each, kinds)]
     decoder = numbers[len(pretrained) :]
     if len(decoder) != len(pretrained):
         raise ValueError(
@@ -248,7 +277,14 @@ def unroll(network: Network, pretrained: Sequence[PretrainedLayer]) -> None:
         if one.decoder_weights is None or one.decoder_bias is None:
             raise ValueError("unroll: supervised pre-training gives no decoder")
         layer = network.layers[number]
-        if (layer.input_size, layer.output_size) != one.decoder_weights.shape:
+        weights = one.decoder_weights
+        if weights.ndim == 4:
+            if views[number][0].shape != weights.shape:
+                raise ValueError(
+                    f"unroll: layer {number} must have weights of shape {weights.shape}, got "
+                    f"{views[number][0].shape}"
+                )
+        elif (layer.input_size, layer.output_size) != weights.shape:
             raise ValueError(
                 f"unroll: layer {number} must map {one.decoder_weights.shape[0]} to "
                 f"{one.decoder_weights.shape[1]}, got {layer.input_size} to {layer.output_size}"
