@@ -54,14 +54,14 @@ COMMANDS = {
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "beats": {"units": (25, 25, 25)},
-    "online": {"units": (40, 40, 40)},
+    "online": {"units": (40, 40, 40), "delay": 0.03},
     "downbeats": {"units": (25, 25, 25)},
 }
 DESCRIPTIONS = {
     "beats": "Beats of whole recordings: 3 x 25 bidirectional LSTM with peepholes on 266 features "
     "at 100 frames per second; one output, the probability of a beat",
     "online": "Beats while music plays: 3 x 40 LSTM with peepholes on 162 causal features at 100 "
-    "frames per second; one output, the probability of a beat",
+    "frames per second; one output, the probability of a beat, 30 ms after it",
     "downbeats": "Beats and bars of whole recordings: 3 x 25 bidirectional LSTM with peepholes on "
     "314 features at 100 frames per second; outputs: no beat, beat, downbeat",
 }

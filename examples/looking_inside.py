@@ -24,8 +24,8 @@ LAST_HIDDEN = 5  # number of the dense hidden layer
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the MNIST idx files")
-    parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--images", type=int, default=6000)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("docs/results"))
     return parser.parse_args()
 
@@ -117,9 +117,10 @@ def draw_space(network: Network, data: Any, save: Any) -> dict[str, float]:
         found, _ = inspection.nearest_neighbours(network, x[:1000], known, layer=layer, count=5)
         agreement[name] = 100 * float((labels[found] == y[:1000, None]).mean())
     for method, layer in (("pca", LAST_HIDDEN), ("tsne", LAST_HIDDEN), ("pca", 1)):
-        points = inspection.embedding(network, x[:1000], layer=layer, method=method)
-        title = f"1,000 digits in layer {layer}, {method.upper().replace('TSNE', 't-SNE')}"
-        save(f"{method}_{layer}", plot.code_map(points, y[:1000], title=title))
+        points = inspection.embedding(network, x[:600], layer=layer, method=method)
+        title = f"600 digits in layer {layer}, {method.upper().replace('TSNE', 't-SNE')}"
+        names = {"x": "first axis", "y": "second axis"}
+        save(f"{method}_{layer}", plot.code_map(points, y[:600], title=title, **names))
     return agreement
 
 
@@ -133,7 +134,7 @@ def main() -> None:
 
     def save(name: str, figure: Any) -> None:
         pictures.append(f"looking_inside_{name}.png")
-        figure.savefig(options.output / pictures[-1], dpi=70)
+        figure.savefig(options.output / pictures[-1], dpi=80)
 
     draw(network, data, save)
     agreement = draw_space(network, data, save)
@@ -152,6 +153,8 @@ outputs they are sought (1,000 test images):
 | layer | per cent |
 |---|---|
 {rows}
+
+Where an input that should excite a unit is noise, no start of the search turned that unit on.
 
 {images}
 """

@@ -210,7 +210,14 @@ def curves(
     return figure
 
 
-def code_map(codes: Array, labels: Array | None = None, *, title: str = "Codes") -> Figure:
+def code_map(
+    codes: Array,
+    labels: Array | None = None,
+    *,
+    title: str = "Codes",
+    x: str = "first unit of the code",
+    y: str = "second unit",
+) -> Figure:
     """Draw codes of two numbers as points, coloured by label where there are some.
 
     Parameters
@@ -218,6 +225,8 @@ def code_map(codes: Array, labels: Array | None = None, *, title: str = "Codes")
     codes : array, shape (n, 2)
     labels : array, shape (n,), optional
         Up to 20 of them are told apart.
+    title, x, y : str
+        Of the picture and its axes.
     """
     figure = _figure(6.0, 5.2)
     axes = figure.add_subplot()
@@ -238,7 +247,7 @@ def code_map(codes: Array, labels: Array | None = None, *, title: str = "Codes")
         axes.legend(frameon=False, markerscale=2, fontsize=8)
     else:
         axes.scatter(codes[:, 0], codes[:, 1], s=6, color=TRAINING, linewidths=0)
-    _tidy(axes, title, "first unit of the code", "second unit")
+    _tidy(axes, title, x, y)
     return figure
 
 

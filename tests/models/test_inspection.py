@@ -108,6 +108,17 @@ def test_maximisation_excites_its_units_more_than_examples_do():
     assert inspection.activation_maximisation(dense, [1], input_shape=(3, 4)).shape == (1, 3, 4)
 
 
+def test_units_that_are_off_at_the_start_are_found():
+    network = Network(4, [Dense(2, "relu"), Dense(1)], dtype=np.float64, seed=1)
+    (weights, bias), _ = network.views(network.parameters)
+    bias[...] = -1.0  # off for small inputs
+    assert not inspection.saliency(network, np.zeros((1, 4)), 0, layer=0).any()
+    made = inspection.activation_maximisation(network, [0, 1], layer=0, steps=200, l2=0.0)
+    assert (np.diag(network.activations(made, 0)) > 1).all()
+    direction = made[0] / np.linalg.norm(made[0])
+    assert direction @ weights[:, 0] > 0.9 * np.linalg.norm(weights[:, 0])
+
+
 def test_filters_in_the_shape_of_what_they_see():
     network = convolutional()
     views = network.views(network.parameters)

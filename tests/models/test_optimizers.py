@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 
 from ictus import (
     Autoencoder,
+    ConvolutionalAutoencoder,
     MLPClassifier,
     MLPRegressor,
     SequenceClassifier,
@@ -100,3 +101,11 @@ def test_refuses(arguments, message):
     x, y = digits()
     with pytest.raises(ValueError, match=message):
         MLPClassifier((5,), **HESSIAN_FREE, **arguments).fit(x, y)
+
+
+def test_convolutional_autoencoder():
+    x, _ = digits()
+    images = x[:150].reshape(-1, 8, 8)
+    model = ConvolutionalAutoencoder((4,), max_epochs=4, **HESSIAN_FREE).fit(images)
+    assert model.history_["loss"] == sorted(model.history_["loss"], reverse=True)
+    assert model.history_["curvature_examples"][0] == 150

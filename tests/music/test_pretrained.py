@@ -29,7 +29,7 @@ def test_cards_say_what_made_the_model(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_beats_of_a_new_piece_are_found(path):
-    score = compose(31, seconds=14.0, style="rock")
+    score = compose(34, seconds=20.0, style="rock")
     piece = render(score, 3, synthesizer="builtin")
     activation = ictus.load(path).predict([features_of(path.stem)(piece.audio)])[0]
     found = decode(activation, path.stem).times

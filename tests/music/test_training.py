@@ -206,6 +206,12 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(folder):
     assert rest.network.parameters.tobytes() == whole.network.parameters.tobytes()
 
 
+def test_targets_of_causal_networks_are_late():
+    events = Events([0.1, 0.5], ["1", "2"])
+    late = BeatTraining(model="online", delay=0.03).targets(events, 60, 100.0)
+    assert np.flatnonzero(late[:, 0] == 1.0).tolist() == [13, 53]
+
+
 def test_speeds_give_more_material(folder):
     cache = FeatureCache(folder / "cache", clicks, "clicks")
     trained = train_beats(

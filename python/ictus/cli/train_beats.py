@@ -75,6 +75,12 @@ def _add_training(group: Any) -> None:
         help="targets of the frames beside a beat, outwards; default: 0.5",
     )
     add(
+        "--delay",
+        type=allowed.not_negative,
+        metavar="SECONDS",
+        help="how late the targets are; default: 0.03 of online models, else 0",
+    )
+    add(
         "--speeds",
         type=allowed.positive,
         nargs="+",
@@ -143,6 +149,9 @@ def _settings(options: argparse.Namespace) -> BeatTraining:
         learning_rate=options.learning_rate,
         segment=max(round(options.segment * frame_rate(options.model)), 1),
         neighbours=tuple(options.widen),
+        delay=(0.03 if options.model == "online" else 0.0)
+        if options.delay is None
+        else options.delay,
         speeds=tuple(options.speeds),
         augment=not options.no_augment,
         early_stopping=options.early_stopping,

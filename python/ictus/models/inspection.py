@@ -209,7 +209,8 @@ def activation_maximisation(
 
     Erhan, Bengio, Courville & Vincent 2009, "Visualizing higher-layer features of a deep network",
     from a little noise; a penalty on the square of the input and a blur between the steps keep it
-    from patterns of single pixels (Yosinski et al. 2015).
+    from patterns of single pixels (Yosinski et al. 2015). Where a unit's gradient is zero, as that
+    of a rectifier that is off, it starts anew from more noise.
 
     Parameters
     ----------
@@ -245,14 +246,18 @@ def activation_maximisation(
     shape = tuple(int(n or 0) for n in given_shape)
     units = np.asarray(units)
     generator = np.random.Generator(np.random.PCG64(seed))
-    x = (0.01 * generator.standard_normal((len(units), *shape))).astype(network.dtype)
-    x += 0 if bounds is None else np.mean(bounds)
+    centre = 0.0 if bounds is None else float(np.mean(bounds))
+    x = (centre + 0.01 * generator.standard_normal((len(units), *shape))).astype(network.dtype)
     for step in range(steps):
         given = x if len(network.input_shape) > 1 else x.reshape(len(x), -1)
         given = network.check_input(given)
         up = network.input_gradient(given, _unit_gradient(network, given, units, layer), layer)
         up = up.reshape(len(x), -1)
         size = np.sqrt(np.square(up).mean(axis=1, keepdims=True))
+        # Where a rectifier is off the gradient says nothing: another start, further out.
+        off = size[:, 0] == 0
+        noise = generator.standard_normal((int(off.sum()), *shape))
+        x[off] = centre + step_size * (step + 1) * noise
         x += (step_size * up / np.maximum(size, 1e-12)).reshape(x.shape)
         x *= 1 - l2
         if blur and (step + 1) % blur_every == 0 and step + 1 < steps:

@@ -49,7 +49,7 @@ def estimator_optimizer(owner: Any) -> Optimizer:
         options |= {key: value for key, value in given.items() if value is not None}
     if name in ("sgd", "rmsprop"):
         options["momentum"] = owner.momentum
-    more = owner.optimizer_options or {}
+    more = getattr(owner, "optimizer_options", None) or {}
     unknown = sorted(set(more) - _arguments(name))
     if unknown:
         known = ", ".join(sorted(_arguments(name)))

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ictus.nn import (
     Dense,
-    Dropout,
     GaussNewton,
     Network,
     Noise,
@@ -35,7 +34,7 @@ def check_deterministic(network: Network) -> None:
         Names the layer.
     """
     for number, layer in enumerate(network.layers):
-        rate = getattr(layer, "dropout", 0.0) or (layer.rate if isinstance(layer, Dropout) else 0.0)
+        rate = getattr(layer, "dropout", 0.0) or getattr(layer, "rate", 0.0)
         if isinstance(layer, Noise) or rate:
             raise ValueError(
                 "hessian-free training needs a loss without random draws: no dropout, no noise; "

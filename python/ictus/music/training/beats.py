@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,9 @@ class BeatTraining:
         Frames of a segment.
     neighbours : tuple of float
         Target widening; see :func:`ictus.music.training.targets.event_targets`.
+    delay : float
+        Seconds by which the targets come after the beats: a network of one direction sees an onset
+        only when the window has passed it. Its beats are late by as much.
     speeds : tuple of float
         Each recording is used at these speeds, as a tape would play it: tempo and pitch change.
     augment : bool
@@ -66,12 +69,12 @@ class BeatTraining:
     learning_rate: float = 0.003
     segment: int = 1000
     neighbours: tuple[float, ...] = (0.5,)
+    delay: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
     augment: bool = True
     early_stopping: int | None = None
     validation: float = 0.1
     seed: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -101,6 +104,8 @@ class BeatTraining:
     def targets(self, events: Events, frames: int, rate: float) -> Array:
         """Return what the network should say for a recording."""
         make = downbeat_targets if self.model == "downbeats" else beat_targets
+        if self.delay:
+            events = Events(events.times + self.delay, events.labels)
         return make(events, frames, rate, neighbours=self.neighbours)
 
 
