@@ -181,6 +181,7 @@ class TestPasses:
         [
             ((2, 1, 700, 40), (1, 5, 40, 48), (1, 2), (1, 1)),  # lines cut in segments
             ((1, 12, 13, 512), (3, 3, 512, 48), (1, 1), (1, 1)),  # pixels a power of two apart
+            ((2, 20, 22, 3), (5, 7, 3, 48), (2, 2), (1, 1)),  # runs of several pixels
             ((1, 5, 7, 64), (5, 5, 64, 500), (1, 1), (1, 1)),  # weights cut in blocks of columns
             ((3, 30, 31, 24), (4, 3, 24, 50), (3, 2), (2, 3)),  # phases, some seen by no place
         ],

@@ -77,12 +77,12 @@ struct LineGradient {
   static constexpr std::int64_t kMostPlaces = 256;
 
   bool pays() const {
-    constexpr std::int64_t kFewestPlaces = 6, kFewestChannels = 8, kMostOutputs = 2048;
+    constexpr std::int64_t kFewestPlaces = 6, kMostOutputs = 2048;
     const std::int64_t bytes = cuts.buffer() * static_cast<std::int64_t>(sizeof(T));
-    return chunks > 0 && windows.across.places >= kFewestPlaces &&
-           windows.channels >= kFewestChannels && outputs >= kLanes<T> && outputs <= kMostOutputs &&
-           windows.across.spread == 1 && windows.down.spread == 1 && bytes <= kLinesRoom &&
-           line_runs(windows, cuts).count <= kMostLineRuns;
+    const LineRuns runs = line_runs(windows, cuts);
+    return chunks > 0 && windows.across.places >= kFewestPlaces && outputs >= kLanes<T> &&
+           outputs <= kMostOutputs && windows.across.spread == 1 && windows.down.spread == 1 &&
+           bytes <= kLinesRoom && runs.length >= kShortestLineRun && runs.count <= kMostLineRuns;
   }
 };
 

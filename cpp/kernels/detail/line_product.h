@@ -18,7 +18,7 @@
 namespace ictus::ICTUS_LEVEL {
 namespace {
 
-constexpr std::int64_t kMostLineRuns = 128;
+constexpr std::int64_t kMostLineRuns = 128, kShortestLineRun = 8;
 // Scratch: a chunk's lines, and behind them the packed block of B.
 constexpr std::int64_t kLinesBytes = 192 << 10, kLinesRoom = 2 << 20;
 constexpr std::int64_t kLinesBlockBytes = 3 << 20;
@@ -84,7 +84,9 @@ struct LineCuts {
   // A chunk has at most `most` places, or one line of a segment.
   explicit LineCuts(const Windows<T>& w, std::int64_t most) {
     constexpr std::int64_t kFewestChunks = 16;
-    pixel = larger(1, row_length<T>(w.channels));
+    // Pixels touch, unless they would be a power of two apart and share few cache sets.
+    const bool apart = w.channels * static_cast<std::int64_t>(sizeof(T)) % 2048 == 0;
+    pixel = larger(1, apart ? row_length<T>(w.channels) : w.channels);
     panel = even_part(w.across.places, kTileRows, 1);
     const std::int64_t pixel_bytes = pixel * static_cast<std::int64_t>(sizeof(T));
     const std::int64_t fitting =
@@ -185,17 +187,18 @@ void multiply_lines(const GemmArguments<T>& g, const LineCuts<T>& cuts, const Li
 template <class T>
 bool multiply_in_lines(const GemmArguments<T>& g) {
   constexpr std::int64_t tile = kTileColumns<T>, size = static_cast<std::int64_t>(sizeof(T));
-  constexpr std::int64_t kFewestPlaces = 6, kFewestChannels = 8;
+  constexpr std::int64_t kFewestPlaces = 6;
   const Windows<T>& w = *g.a_windows;
   if (g.rows < 1 || g.columns < kLanes<T> || g.inner < 1) return false;
-  if (w.across.places < kFewestPlaces || w.channels < kFewestChannels || w.across.spread != 1 ||
-      w.down.spread != 1) {
+  if (w.across.places < kFewestPlaces || w.across.spread != 1 || w.down.spread != 1) {
     return false;
   }
   const LineCuts<T> cuts(w, g.rows);
   const LineRuns runs = line_runs(w, cuts);
   const std::int64_t block = kLinesBlockBytes / size / g.inner / tile * tile;
-  if (runs.count > kMostLineRuns || block < tile || cuts.buffer() * size > kLinesRoom) return false;
+  if (runs.length < kShortestLineRun || runs.count > kMostLineRuns || block < tile ||
+      cuts.buffer() * size > kLinesRoom)
+    return false;
   T* const packed = static_cast<T*>(thread_scratch()) + kLinesRoom / size;
   for (std::int64_t column = 0; column < g.columns; column += block) {
     const std::int64_t columns = smaller(g.columns - column, block);
