@@ -44,6 +44,8 @@ DATA = (
     "by its own synthesiser and by FluidSynth with the sound font FluidR3_GM (MIT licence); no "
     "recordings. Real recordings were measured only, with two states of a trial model before"
 )
+# This piece was not yet written when the models of the wheel were trained.
+LEFT_OUT = "piece00198"
 # Each piece is also used slower and faster, as a tape would play it.
 SPEEDS = (0.9, 1.0, 1.12)
 COMMANDS = {
@@ -87,7 +89,8 @@ def make_corpus(work: Path, pieces: int, tests: int, jobs: int) -> None:
 
 def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int) -> None:
     """Train one model on the first pieces of the corpus; go on from its checkpoint."""
-    examples = find_examples(work / "training")[:pieces]
+    found = find_examples(work / "training")[:pieces]
+    examples = [example for example in found if example.name != LEFT_OUT]
     cache = feature_cache(work / "features", model, jobs=jobs)
     started = time.perf_counter()
 
@@ -110,7 +113,7 @@ def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int
         "name": f"ictus {model}",
         "description": DESCRIPTIONS[model],
         "licence": LICENCE,
-        "training_data": DATA.format(pieces=pieces, seconds=SECONDS, seed=SEEDS["training"]),
+        "training_data": DATA.format(pieces=len(examples), seconds=SECONDS, seed=SEEDS["training"]),
         "provenance": f"python examples/beat_models.py train {model} --pieces {pieces} "
         f"--epochs {epochs} --seed {seed}",
         "metrics": {"validation_loss": trained.history["validation_loss"][-1]},
