@@ -31,6 +31,15 @@ UNITS, INPUT_SCALE = 100, 0.1
 SOLVED = 0.01
 #: Test sequences beside which a value counts as wrong if it is as far off (experiments 4 and 5).
 TEST, TOLERANCE = 1000, 0.04
+TEXT = """# Long time lags by a plain tanh network
+
+Made by `python examples/hessian_free_recurrent.py`: 100 tanh units in one layer, no gates. `memory`
+is 5-bit noiseless memorisation over T steps, measured on all 32 sequences: the share of those with
+a wrong answer. A run ends when fewer than 1 % of the sequences are wrong. Martens & Sutskever 2011
+solved most of the problems from T = 30 to 200, Pascanu et al. 2013 all of them to T = 200 with
+clipped gradients and a regulariser.
+
+"""
 
 
 def parse() -> argparse.Namespace:
@@ -48,6 +57,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--curvature", type=int, default=400, help="those of a Gauss-Newton matrix")
     parser.add_argument("--work", type=Path, default=Path("hessian_free_recurrent"))
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
+    parser.add_argument("--report", action="store_true", help="train nothing, write the results")
     return parser.parse_args()
 
 
@@ -179,7 +189,7 @@ def table(results: list[dict[str, Any]]) -> str:
 def main() -> None:
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
-    for optimizer in options.optimizers:
+    for optimizer in [] if options.report else options.optimizers:
         for seed in range(options.seeds):
             for problem in options.problems:
                 for length in options.lengths:
@@ -194,7 +204,9 @@ def main() -> None:
     results = [json.loads(path.read_text()) for path in sorted(options.work.glob("*.json"))]
     print(table(results))
     if options.output.is_dir():
-        (options.output / "hessian_free_recurrent.json").write_text(json.dumps(results, indent=1))
+        name = options.output / "hessian_free_recurrent"
+        name.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+        name.with_suffix(".md").write_text(TEXT + table(results))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ void register_batch_normalization(pybind11::module_& module);
 void register_conjugate_gradient(pybind11::module_& module);
 void register_convolution(pybind11::module_& module);
 void register_pooling(pybind11::module_& module);
+void register_pooled_convolution(pybind11::module_& module);
 void register_random(pybind11::module_& module);
 void register_gru(pybind11::module_& module);
 void register_loss(pybind11::module_& module);

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_conjugate_gradient(module);
   register_convolution(module);
   register_pooling(module);
+  register_pooled_convolution(module);
   register_random(module);
   register_sequences(module);
   register_gru(module);

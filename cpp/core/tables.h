@@ -14,6 +14,7 @@
 #include "ictus/mean_covariance.h"
 #include "ictus/noise.h"
 #include "ictus/optimizer.h"
+#include "ictus/pooled_convolution.h"
 #include "ictus/pooling.h"
 #include "ictus/probabilistic_pooling.h"
 #include "ictus/random.h"
@@ -36,6 +37,7 @@
   X(mean_covariance, MeanCovarianceKernels)             \
   X(noise, NoiseKernels)                                \
   X(optimizer, OptimizerKernels)                        \
+  X(pooled_convolution, PooledConvolutionKernels)       \
   X(pooling, PoolingKernels)                            \
   X(probabilistic_pooling, ProbabilisticPoolingKernels) \
   X(random, RandomKernels)                              \

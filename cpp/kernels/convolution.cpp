@@ -87,9 +87,45 @@ GemmArguments<T> windowed(const Windows<T>& windows, const T* b, std::int64_t b_
   return g;
 }
 
+// The axis along which the window moves where all that it sees at a place lies in one piece: the
+// other axis has one position, and there are no zeros. nullptr: it does not.
 template <class T>
-void multiply_windows(const GemmArguments<T>& g) {
-  if (!multiply_in_lanes(g) && !multiply_in_lines(g)) level_gemm<T>().multiply(g);
+const WindowAxis* only_axis(const Windows<T>& w) {
+  const auto one = [](const WindowAxis& a) {
+    return a.size == 1 && a.places == 1 && a.elements == 1 && a.padding == 0;
+  };
+  const WindowAxis& axis = one(w.across) ? w.down : w.across;
+  const bool found = (one(w.across) || one(w.down)) && axis.padding == 0 && axis.dilation == 1 &&
+                     axis.spread == 1 && w.pixel_stride == w.channels &&
+                     (axis.places - 1) * axis.stride + axis.elements <= axis.size;
+  return found ? &axis : nullptr;
+}
+
+template <class T>
+void multiply_windows(const GemmArguments<T>& g, ConvolutionAlgorithm algorithm) {
+  constexpr std::int64_t kFewestPlaces = 128;
+  if (multiply_in_lanes(g, algorithm == ConvolutionAlgorithm::automatic)) return;
+  const Windows<T>& w = *g.a_windows;
+  const WindowAxis* const axis = only_axis(w);
+  if (axis == nullptr || (w.batch > 1 && axis->places < kFewestPlaces)) {
+    if (!multiply_in_lines(g)) level_gemm<T>().multiply(g);
+    return;
+  }
+  // Neighbouring windows are overlapping rows of a matrix that is there already.
+  for (std::int64_t n = 0; n < w.batch; ++n) {
+    GemmArguments<T> rows = g;
+    Epilogue<T> epilogue;
+    if (g.epilogue != nullptr) epilogue = *g.epilogue;
+    epilogue.first_row += n * axis->places;
+    rows.epilogue = &epilogue;
+    rows.a_windows = nullptr;
+    rows.rows = axis->places;
+    rows.a = w.images + n * axis->size * w.channels;
+    rows.a_row_stride = axis->stride * w.channels;
+    rows.a_column_stride = 1;
+    rows.c = g.c + n * axis->places * g.c_row_stride;
+    level_gemm<T>().multiply(rows);
+  }
 }
 
 template <class T>
@@ -122,7 +158,7 @@ void forward(const ConvolutionForward<T>& a) noexcept {
       if (epilogue.bias != nullptr) epilogue.bias += i * group.outputs;
       g.epilogue = &epilogue;
     }
-    multiply_windows(g);
+    multiply_windows(g, s.algorithm);
   }
 }
 
@@ -158,10 +194,12 @@ void backward_data_of_phase(const ConvolutionBackward<T>& a, const ConvolutionSh
   const T* const b = weights;
   if (!strided) {
     return multiply_windows(
-        windowed(windows, b, group.channels, group.channels, a.beta, x_gradient, s.channels));
+        windowed(windows, b, group.channels, group.channels, a.beta, x_gradient, s.channels),
+        s.algorithm);
   }
   multiply_windows(
-      windowed(windows, b, group.channels, group.channels, T(0), pixels, group.channels));
+      windowed(windows, b, group.channels, group.channels, T(0), pixels, group.channels),
+      s.algorithm);
   scatter(pixels);
 }
 

@@ -250,6 +250,32 @@ def average_pooling_backward(
     y_gradient: NDArray[Any], out: NDArray[Any], geometry: tuple[int, ...], /
 ) -> None: ...
 
+# pooled_convolution
+def pooled_convolution(
+    x: NDArray[Any],
+    weights: NDArray[Any],
+    bias: NDArray[Any] | None,
+    activation: int,
+    out: NDArray[Any],
+    argmax: NDArray[Any] | None,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+def pooled_convolution_backward(
+    x: NDArray[Any],
+    weights: NDArray[Any],
+    y: NDArray[Any],
+    y_gradient: NDArray[Any],
+    argmax: NDArray[Any] | None,
+    activation: int,
+    beta: float,
+    weights_gradient: NDArray[Any],
+    bias_gradient: NDArray[Any],
+    x_gradient: NDArray[Any] | None,
+    geometry: tuple[int, ...],
+    /,
+) -> None: ...
+
 # reduction, loss, optimizer
 def column_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...
 def row_sums(x: NDArray[Any], out: NDArray[Any], /) -> None: ...

@@ -112,6 +112,8 @@ class TestPasses:
             ((9, 5, 5, 16), 12, (5, 5), (0, 0)),  # the window sees all
             ((3, 9, 4, 5), 12, (3, 4), (1, 0)),  # and all across
             ((4, 6, 7, 5), 50, (1, 1), (0, 0)),  # one pixel
+            ((2, 140, 4, 5), 50, (3, 4), (0, 0)),  # long images, all across
+            ((1, 1, 30, 6), 44, (1, 5), (0, 0)),  # a sequence
         ],
     )
     def test_few_channels(self, shape, outputs, window, padding, dtype):
@@ -139,6 +141,20 @@ class TestPasses:
         expected = reference.weights_gradient(exact_x, exact_y, w_shape, geometry)
         size = reference.weights_gradient(abs(exact_x), abs(exact_y), w_shape, geometry)
         assert_within(into, expected, sum_bound(np.prod(y_shape[:3]), size, dtype) + eps)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_pairs_of_places(self, dtype):
+        # Two places by four multiplications instead of six: another order of sums, small errors.
+        x, w = normal(6, dtype, (40, 15, 26, 4), (7, 3, 4, 12))
+        exact = reference.convolution(*exactly(x, w), (9, 24), Geometry())
+        errors = {}
+        for algorithm in ("auto", "direct"):
+            out = kernels.convolution(x, w, algorithm=algorithm)
+            errors[algorithm] = out - exact
+            assert abs(out - exact).max() < 60 * epsilon(dtype) * abs(exact).max()
+        assert (errors["auto"] != errors["direct"]).any()
+        spread = [np.sqrt(np.mean(np.square(e))) for e in errors.values()]
+        assert spread[0] < 2 * spread[1]
 
     @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softplus"])
     def test_bias_and_activation(self, activation):

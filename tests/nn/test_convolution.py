@@ -38,6 +38,7 @@ def networks(draw, axes=2):
         "dilation": draw(st.sampled_from([1, 1, 2])),
         "padding": draw(st.sampled_from(["valid", "same", 1])),
         "groups": groups,
+        "pool": draw(st.sampled_from([None, None, 1, 2])),
         "dropout": draw(st.sampled_from([0.0, 0.3])),
     }
     activation = draw(st.sampled_from(["tanh", "sigmoid", "relu", "softplus"]))
@@ -66,7 +67,7 @@ def networks(draw, axes=2):
     try:
         network = Network(shape, layers, loss, dtype=np.float64, seed=draw(st.integers(0, 99)))
     except ValueError as error:
-        assert "must fit the padded image" in str(error)
+        assert "must fit the p" in str(error)  # padded image, or places
         return None
     generator = np.random.default_rng(network.seed)
     # Units that see nothing but padding would be at the kink of a rectifier with a bias of zero.
@@ -113,6 +114,44 @@ def data(rows=40, shape=(12, 12, 1), classes=4):
     generator = np.random.default_rng(1)
     x = generator.normal(size=(rows, *shape)).astype(np.float32)
     return x, generator.integers(0, classes, rows)
+
+
+class TestPooled:
+    def test_the_same_as_a_pooling_layer(self):
+        x, y = data(21, (13, 14, 3))
+        rest = [Conv2D(8, 2, "relu"), Flatten(), Dense(4)]
+        fused = Network((13, 14, 3), [Conv2D(6, 3, "tanh", pool=(2, 3)), *rest], seed=2)
+        rest = [Conv2D(8, 2, "relu"), Flatten(), Dense(4)]
+        layers = [Conv2D(6, 3, "tanh"), MaxPool((2, 3)), *rest]
+        apart = Network((13, 14, 3), layers, seed=2)
+        assert fused.layers[0].output_shape((13, 14, 3)) == (5, 4, 6)
+        np.testing.assert_array_equal(fused.parameters, apart.parameters)
+        np.testing.assert_allclose(fused.predict(x), apart.predict(x), rtol=1e-5)
+        losses = [n.loss_and_gradient(x, y) for n in (fused, apart)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+        size = abs(apart.gradient).max()
+        np.testing.assert_allclose(fused.gradient, apart.gradient, rtol=1e-4, atol=1e-5 * size)
+
+    def test_gradient_after_inference(self):
+        # Inference leaves no argmax: what needs it makes it anew.
+        x, y = data(5, (9, 8, 2))
+        network = Network((9, 8, 2), [Conv2D(3, 2, "relu", pool=2), Flatten(), Dense(4)], seed=1)
+        network.loss_and_gradient(x, y)
+        expected = network.gradient.copy()
+        network.loss_and_gradient(x[:, ::-1].copy(), y)
+        network.predict(x)
+        network.loss_and_gradient(x, y, training=False)
+        np.testing.assert_array_equal(network.gradient, expected)
+
+    def test_configuration_and_errors(self):
+        network = Network((9, 8, 2), [Conv2D(3, 2, pool=(2, 1)), Flatten(), Dense(4)])
+        same = Network.from_config(network.config())
+        assert same.layers[0].pool == (2, 1)
+        assert same.output_shape == (4,)
+        with pytest.raises(ValueError, match="pool must be an integer of at least 1"):
+            Conv2D(3, 2, pool=0)
+        with pytest.raises(ValueError, match="pool 9 must fit the places of the convolution"):
+            Network((9, 8, 2), [Conv2D(3, 2, pool=9), Flatten(), Dense(4)])
 
 
 class TestNetwork:

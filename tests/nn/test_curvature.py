@@ -1,5 +1,7 @@
 """Gauss-Newton products against the explicitly formed matrix, in double precision."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -228,3 +230,19 @@ def test_of_convolutions(chain, loss):
         for _ in range(2):
             assert relative_error(curvature.product(v), 0.2 * matrix @ v) < 1e-9
             network.forward(x[:4])
+
+
+def test_products_allocate_nothing_of_size():
+    network = Network(100, [Dense(200, "sigmoid"), Dense(100)], "binary_cross_entropy", seed=1)
+    x = np.random.default_rng(0).random((300, 100))
+    curvature = network.gauss_newton(x)
+    v = np.random.default_rng(1).standard_normal(network.parameter_count).astype(np.float32)
+    out = np.empty_like(v)
+    curvature.product(v, out)
+    tracemalloc.start()
+    try:
+        curvature.product(v, out)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000  # the activations have 360,000 bytes, the parameters 160,000

@@ -51,7 +51,11 @@ struct LaneBuffer {
   // `spare` places more than the image has can be read in each row.
   template <class T>
   LaneBuffer(const Windows<T>& w, const Strips& strips, std::int64_t spare)
-      : down(rows_seen(w, strips.rows)), across(positions(w, spare)), channels(w.channels) {}
+      : LaneBuffer(w, strips, positions(w, spare), w.channels) {}
+  template <class T>
+  LaneBuffer(const Windows<T>& w, const Strips& strips, std::int64_t positions_across,
+             std::int64_t vectors_each)
+      : down(rows_seen(w, strips.rows)), across(positions_across), channels(vectors_each) {}
 
   template <class T>
   static std::int64_t rows_seen(const Windows<T>& w, std::int64_t places) {
@@ -156,10 +160,22 @@ inline void lane_row_in(const Windows<T>& w, const T* const* rows, std::int64_t 
   }
 }
 
-// Fills a group's buffer.
-template <class T>
-inline void strips_in(const Windows<T>& w, const GroupStrips<T>& strips, LaneBuffer& buffer,
-                      T* to) {
+// Rows of a matrix whose rows are (image, place down), for place i of each strip; nullptr: none.
+template <class T, class Scalar>
+inline void strip_rows(const GroupStrips<T>& strips, std::int64_t i, std::int64_t places,
+                       std::int64_t row_size, Scalar* matrix, Scalar** rows) {
+  for (int lane = 0; lane < kLanes<T>; ++lane) {
+    const std::int64_t place = strips.place[lane] + i;
+    rows[lane] = strips.image[lane] < 0 || place >= places
+                     ? nullptr
+                     : matrix + (strips.image[lane] * places + place) * row_size;
+  }
+}
+
+// Fills a group's buffer: calls put(rows, to) for each of its rows that is not empty.
+template <class T, class Put>
+inline void strips_in(const Windows<T>& w, const GroupStrips<T>& strips, LaneBuffer& buffer, T* to,
+                      const Put& put) {
   const std::int64_t row_size = w.across.size * w.pixel_stride;
   for (std::int64_t r = 0; r < buffer.down; ++r) {
     const T* rows[kLanes<T>];
@@ -174,28 +190,34 @@ inline void strips_in(const Windows<T>& w, const GroupStrips<T>& strips, LaneBuf
       empty = empty && down < 0;
     }
     buffer.empty[r] = empty ? 1 : 0;
-    if (!empty) lane_row_in(w, rows, buffer.across, to + r * buffer.row_vectors() * kLanes<T>);
+    if (!empty) put(rows, to + r * buffer.row_vectors() * kLanes<T>);
   }
+}
+template <class T>
+inline void strips_in(const Windows<T>& w, const GroupStrips<T>& strips, LaneBuffer& buffer,
+                      T* to) {
+  strips_in(w, strips, buffer, to,
+            [&](const T* const* rows, T* row) { lane_row_in(w, rows, buffer.across, row); });
 }
 
 // How to cut: the strips that fill lanes best and repeat the fewest rows, as far as a group's
 // buffer stays in the level-2 cache. `row_work` are multiply-adds of vectors for one row of places,
-// `row_buffer` vectors of other buffers for each. rows == 0: no buffer would be small enough.
+// `row` vectors of a row of the buffer, `row_buffer` vectors of other buffers for each; a strip has
+// a multiple of `unit` rows. rows == 0: no buffer would be small enough.
 struct StripChoice {
   std::int64_t rows = 0;
   double cost = 0;  // in cycles, roughly
 };
 
 template <class T>
-inline StripChoice choose_strips(const Windows<T>& w, double row_work, std::int64_t row_buffer,
-                                 std::int64_t spare) {
+inline StripChoice choose_strips(const Windows<T>& w, double row_work, std::int64_t row,
+                                 std::int64_t row_buffer, std::int64_t unit = 1) {
   constexpr std::int64_t kNear = (640 << 10) / kVectorBytes, kMost = (2 << 20) / kVectorBytes;
   StripChoice best;
-  const std::int64_t row = LaneBuffer::positions(w, spare) * w.channels;
-  for (std::int64_t rows = 1; rows <= w.down.places; ++rows) {
+  for (std::int64_t rows = unit; rows <= w.down.places; rows += unit) {
     const std::int64_t down = LaneBuffer::rows_seen(w, rows);
     const std::int64_t size = down * row + rows * row_buffer;
-    if (down > kMostBufferRows || size > (rows == 1 ? kMost : kNear)) break;
+    if (down > kMostBufferRows || size > (rows == unit ? kMost : kNear)) break;
     const Strips strips(w.batch, w.down.places, rows);
     const double cost =
         static_cast<double>(strips.groups<T>()) *

@@ -75,11 +75,11 @@ inline SumTileFunction<T> sum_tile_function(int terms, int outputs) {
   }
 }
 
-// Rows [begin, end) of places whose element a sees the same rows' emptiness, added to the sums.
+// What element a of the window's rows sees from some rows of places, added to the sums.
 template <class T>
 inline void add_row_of_window(const Windows<T>& w, const LaneBuffer& buffer, const T* x, const T* y,
-                              std::int64_t outputs, std::int64_t begin, std::int64_t rows,
-                              std::int64_t a, T* sums) {
+                              std::int64_t y_row, std::int64_t outputs, std::int64_t begin,
+                              std::int64_t rows, std::int64_t a, T* sums) {
   constexpr int lanes = kLanes<T>;
   const bool joined = w.across.dilation == 1;
   const std::int64_t pieces = joined ? 1 : w.across.elements;
@@ -92,7 +92,7 @@ inline void add_row_of_window(const Windows<T>& w, const LaneBuffer& buffer, con
   tile.x_step = w.across.stride * w.channels * lanes;
   tile.x_row = w.down.stride * buffer.row_vectors() * lanes;
   tile.y_step = outputs * lanes;
-  tile.y_row = w.across.places * tile.y_step;
+  tile.y_row = y_row;
   tile.sum_stride = tile.y_step;
   x += (begin * w.down.stride + a * w.down.dilation) * buffer.row_vectors() * lanes;
   y += begin * tile.y_row;
@@ -110,10 +110,10 @@ inline void add_row_of_window(const Windows<T>& w, const LaneBuffer& buffer, con
   }
 }
 
-// All places of a group, added to the sums.
+// All places of a group, added to the sums; `y_row` elements from row to row of the gradient.
 template <class T>
 inline void add_group(const Windows<T>& w, const LaneBuffer& buffer, const T* x, const T* y,
-                      std::int64_t outputs, std::int64_t rows, T* sums) {
+                      std::int64_t y_row, std::int64_t outputs, std::int64_t rows, T* sums) {
   // Rows of both that stay in the level-1 cache together.
   constexpr std::int64_t kNear = (28 << 10) / kVectorBytes;
   const std::int64_t row = buffer.row_vectors() + w.across.places * smaller(outputs, kSumOutputs);
@@ -127,7 +127,7 @@ inline void add_group(const Windows<T>& w, const LaneBuffer& buffer, const T* x,
         };
         std::int64_t end = i + 1;
         while (end < last && empty(end) == empty(i)) ++end;
-        if (!empty(i)) add_row_of_window(w, buffer, x, y, outputs, i, end - i, a, sums);
+        if (!empty(i)) add_row_of_window(w, buffer, x, y, y_row, outputs, i, end - i, a, sums);
         i = end;
       }
     }
@@ -155,7 +155,7 @@ struct LaneWeights {
     if (places < 1 || outputs < 1 || outputs > kMostOutputs || terms * outputs > kMostSums) return;
     const double products = static_cast<double>(terms * outputs);
     choice = choose_strips(x, 0.55 * static_cast<double>(x.across.places) * products,
-                           x.across.places * outputs, 0);
+                           LaneBuffer::positions(x, 0) * x.channels, x.across.places * outputs);
     if (choice.rows == 0) return;
     const double other = static_cast<double>(places) *
                          (2.0 * static_cast<double>(ceil_div(terms, kLanes<T>) * outputs) +
@@ -210,7 +210,7 @@ void sum_in_lanes(const LaneWeights<T>& pass, T* to) {
       strips_in(pass.y, mine, gradient, y);
       std::int64_t rows = strips.rows;  // beyond the images there may be rows of no lane
       while (rows > 0 && gradient.empty[rows - 1] != 0) --rows;
-      add_group(pass.x, seen, x, y, outputs, rows, sums);
+      add_group(pass.x, seen, x, y, gradient.row_vectors() * kLanes<T>, outputs, rows, sums);
     }
     add_lanes(sums, weights, to + number * weights);
   };

@@ -103,6 +103,8 @@ def _split(table: Table, options: argparse.Namespace) -> tuple[Any, Any, Any, An
 
 
 def _standardizes(options: argparse.Namespace, table: Table) -> bool:
+    if options.model == "convnet":
+        return False
     chosen: bool | None = options.standardize
     return table.image_shape is None if chosen is None else chosen
 
@@ -214,8 +216,7 @@ def run(options: argparse.Namespace) -> int:
         shape = "-".join(map(str, [x.shape[1], *maps, *options.hidden]))
         print(f"{task} on {table.name}: {len(x)} training examples, network {shape}", flush=True)
     started = time.perf_counter()
-    scaled = kind != "convnet" and _standardizes(options, table)
-    _fit(model, x, y, standardize=scaled, classification=classification)
+    _fit(model, x, y, standardize=_standardizes(options, table), classification=classification)
     result: dict[str, Any] = {
         "data": table.name,
         "epochs": model.n_iter_,

@@ -35,6 +35,7 @@ from ictus.kernels.loss import (
 from ictus.kernels.lstm import lstm
 from ictus.kernels.noise import corrupt
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
+from ictus.kernels.pooled_convolution import pooled_convolution, pooled_convolution_backward
 from ictus.kernels.pooling import (
     average_pooling,
     average_pooling_backward,
@@ -113,6 +114,8 @@ __all__ = [
     "normal",
     "output_curvature",
     "parallel_tempering",
+    "pooled_convolution",
+    "pooled_convolution_backward",
     "probabilistic_pooling",
     "rbm_model",
     "recurrent",

@@ -299,7 +299,8 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Make the fitted estimator from what a model file holds."""
         model = restored_estimator(cls, config, (*cls._fitted, *_TRAINED))
         model.checkpoint = None  # a file that comes from elsewhere names no place to write
-        model.network_ = Network.from_config(config["network"], **tensors)
+        parameters, state = tensors["parameters"], tensors.get("state")
+        model.network_ = Network.from_config(config["network"], parameters, state)
         if model.n_features_in_ != model.network_.input_size:
             raise ValueError("n_features_in differs from the network's input")
         # partial_fit goes on from the weights, with the optimiser's state anew.

@@ -9,9 +9,10 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels.convolution import Padding
+from ictus.kernels.pooling import element_dtype
 from ictus.nn.activated import ActivatedLayer, sum_bias_gradient
 from ictus.nn.initialization import initialize_weights
-from ictus.nn.layer import Array, Cache, Draws, Views
+from ictus.nn.layer import Array, Cache, Draws, Sizes, Views
 from ictus.nn.window import Extent, Images, WindowLayer, plain
 
 
@@ -19,7 +20,8 @@ class Conv2D(ActivatedLayer, WindowLayer):
     """Feature maps: units with the same weights see a window at every place of the image.
 
     ``y[i, j, o] = dropout(f(b[o] + sum x[i * s + a * d - p, .., c] W[a, b, c, o]))``: LeCun et al.
-    1998, "Gradient-based learning applied to document recognition", section II.A.
+    1998, "Gradient-based learning applied to document recognition", section II.A. With `pool`, what
+    a MaxPool layer would leave, in one pass: several times faster where channels are few.
 
     Parameters
     ----------
@@ -35,8 +37,11 @@ class Conv2D(ActivatedLayer, WindowLayer):
     groups : int
         Channels and filters are cut into as many parts, and the filters of a part see its channels
         alone.
+    pool : int or (int, int), optional
+        Of each window of this height and width, side by side, only the largest unit is kept.
     dropout : float in [0, 1)
-        As of :class:`Dense`: of each unit at each place. Of whole maps: a SpatialDropout layer.
+        As of :class:`Dense`: of each unit that is kept, at each place. Of whole maps: a
+        SpatialDropout layer.
     initialization, scale, bias
         As of :class:`Dense`; the inputs of a unit are what its window sees.
 
@@ -60,6 +65,7 @@ class Conv2D(ActivatedLayer, WindowLayer):
         padding: Padding = "valid",
         dilation: Extent = 1,
         groups: int = 1,
+        pool: Extent | None = None,
         dropout: float = 0.0,
         initialization: str = "auto",
         scale: float = 1.0,
@@ -76,6 +82,7 @@ class Conv2D(ActivatedLayer, WindowLayer):
             )
         self.filters, self.groups = int(filters), int(groups)
         self.kernel_size = kernel_size
+        self.pool = None if pool is None else self._extent("pool", pool)
 
     def _outputs(self, channels: int) -> int:
         if channels % self.groups:
@@ -83,6 +90,25 @@ class Conv2D(ActivatedLayer, WindowLayer):
                 f"{self._name}: groups must divide the channels, got {self.groups} for {channels}"
             )
         return self.filters
+
+    def output_shape(self, shape: Sizes) -> Sizes:
+        *places, outputs = super().output_shape(shape)
+        if self.pool is None:
+            return (*places, outputs)
+        pool = self.across(self.pool, 1)[2 - len(places) :]
+        pooled = [n // by for n, by in zip(places, pool, strict=True)]
+        if not all(pooled):
+            raise ValueError(
+                f"{self._name} on examples of shape {shape}: pool {self.pool} must fit the places "
+                f"of the convolution, {tuple(places)}"
+            )
+        return (*pooled, outputs)
+
+    def _images(self, cache: Cache) -> Images:
+        images = super()._images(cache)
+        if self.pool is not None:
+            images.argmax = np.empty(images.y.shape, element_dtype(images.y.dtype))
+        return images
 
     @property
     def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -112,7 +138,14 @@ class Conv2D(ActivatedLayer, WindowLayer):
         images = self.images(cache)
         cache.x = x.reshape(images.shape)
         number, geometry = self._activation, self._geometry(images)
-        _core.convolution(cache.x, views[0], images.y, views[1], number, 0.0, geometry)
+        if self.pool is None:
+            _core.convolution(cache.x, views[0], images.y, views[1], number, 0.0, geometry)
+        else:
+            # Inference needs no argmax; what does, after all, makes up for it.
+            images.argmax_known = draws is not None
+            argmax = images.argmax if images.argmax_known else None
+            pooled = (*geometry, *self.across(self.pool, 1))
+            _core.pooled_convolution(cache.x, views[0], views[1], number, images.y, argmax, pooled)
         cache.draws = draws if self.dropout else None
         if cache.draws is not None:
             draw = cache.draws
@@ -131,10 +164,29 @@ class Conv2D(ActivatedLayer, WindowLayer):
         assert cache.x is not None, "backward needs a forward pass before it"
         images = self.images(cache)
         geometry = self._geometry(images)
-        self._times_derivative(grad, cache)
         y_gradient = grad.reshape(images.y.shape)
-        weights_gradient, bias_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
+        weights_gradient, bias_gradient = gradient_views
+        if self.pool is not None:
+            number = self._activation
+            if cache.draws is not None:
+                self._times_derivative(grad, cache)
+                number = 0
+            _core.pooled_convolution_backward(
+                cache.x,
+                views[0],
+                images.y,
+                y_gradient,
+                self._argmax(images, views, cache),
+                number,
+                beta,
+                weights_gradient,
+                bias_gradient,
+                images.input_gradient if propagate else None,
+                (*geometry, *self.across(self.pool, 1)),
+            )
+            return cache.input_gradient if propagate else None
+        self._times_derivative(grad, cache)
         _core.convolution_weights_gradient(cache.x, y_gradient, weights_gradient, beta, geometry)
         sum_bias_gradient(grad.reshape(-1, self.filters), bias_gradient, accumulate)
         if not propagate:
@@ -142,17 +194,39 @@ class Conv2D(ActivatedLayer, WindowLayer):
         _core.convolution_data_gradient(y_gradient, views[0], images.input_gradient, 0.0, geometry)
         return cache.input_gradient
 
+    def _argmax(self, images: Images, views: Views, cache: Cache) -> Array:
+        """Return the maxima's elements of the last forward pass."""
+        assert self.pool is not None
+        assert cache.x is not None
+        assert images.argmax is not None
+        if not images.argmax_known:
+            geometry = (*self._geometry(images), *self.across(self.pool, 1))
+            _core.pooled_convolution(
+                cache.x, views[0], views[1], self._activation, images.y, images.argmax, geometry
+            )
+            images.argmax_known = True
+        return images.argmax
+
     def jvp(
         self, x_dot: Array | None, views: Views, direction_views: Views, cache: Cache
     ) -> Array | None:
         assert cache.x is not None, "jvp needs a forward pass before it"
         images = self.images(cache)
         geometry, out = self._geometry(images), images.tangent
+        if self.pool is not None:
+            _, places = self.places(cache.input_shape)
+            out = np.empty((len(cache.y), *places, self.filters), cache.y.dtype)
         weights_dot, biases_dot = direction_views
         _core.convolution(cache.x, weights_dot, out, biases_dot, 0, 0.0, geometry)
         if x_dot is not None:
             of_x = x_dot.reshape(images.shape)
             _core.convolution(of_x, views[0], out, None, 0, 1.0, geometry)
+        if self.pool is not None:
+            pool = self.across(self.pool, 1)
+            side_by_side = (*pool, *pool, 1, 1, 0, 0)
+            _core.max_pooling_tangent(
+                out, self._argmax(images, views, cache), images.tangent, side_by_side
+            )
         self._times_derivative(cache.tangent, cache)
         return cache.tangent
 
@@ -166,6 +240,7 @@ class Conv2D(ActivatedLayer, WindowLayer):
             "padding": plain(self.padding),
             "dilation": plain(self.dilation),
             "groups": self.groups,
+            "pool": plain(self.pool),
             "dropout": self.dropout,
             "initialization": self.initialization,
             "scale": self.scale,
@@ -180,8 +255,10 @@ class Conv1D(Conv2D):
 
     Parameters
     ----------
-    filters, kernel_size, activation, stride, dilation, groups, dropout, initialization, scale, bias
+    filters, kernel_size, activation, stride, dilation, groups, pool, dropout, initialization
         As of :class:`Conv2D`, of the one axis.
+    scale, bias : float
+        As of :class:`Dense`.
     padding : {"valid", "same"}, int or (int, int)
         Zeros before and after.
     """

@@ -67,6 +67,8 @@ class _Slider:
         return _layer("conv1d" if len(self.places) == 1 else "conv2d", entry)
 
     def _window(self, layer: WindowLayer) -> Layer:
+        if getattr(layer, "pool", None) is not None:
+            raise ValueError("slide: a Conv2D with pool cannot slide: put a MaxPool layer after it")
         axes = len(self.places)
         channels = layer.channels
         before, places = (each[2 - axes :] for each in layer.places((*self.places, channels)))

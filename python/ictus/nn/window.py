@@ -24,6 +24,10 @@ class Images:
         Those of the cache.
     window, before : (int, int)
         The window's size, and the zeros before the image.
+    argmax : array or None
+        Of max pooling, like y.
+    argmax_known : bool
+        Whether the last forward pass wrote it.
     kept : object
         What else the layer keeps from pass to pass.
     """
@@ -34,6 +38,8 @@ class Images:
     tangent: Array
     window: Pair
     before: Pair
+    argmax: Array | None = None
+    argmax_known: bool = False
     kept: Any = None
 
 
@@ -168,9 +174,10 @@ class WindowLayer(Layer):
     def _images(self, cache: Cache) -> Images:
         rows = len(cache.y)
         size = self._size(cache.input_shape)
-        before, places = self.places(cache.input_shape)
+        before, _ = self.places(cache.input_shape)
         x_shape = (rows, *size, self.channels)
-        y_shape = (rows, *places, self._outputs(self.channels))
+        *places, outputs = self.output_shape(cache.input_shape)
+        y_shape = (rows, *[1] * (2 - len(places)), *places, outputs)
         return Images(
             x_shape,
             cache.y.reshape(y_shape),
