@@ -220,13 +220,13 @@ Made by `python examples/dbn_mnist.py --seed {options.seed}`.
 ![test errors](dbn_mnist.png)
 
 The figure of 2006 is reached where up-down comes before backpropagation; that of 2012, with
-dropout, is not: layers twice as wide come nearer, with
-[0.97 %](pretraining_dropout_mnist.md). Dropout was run on the test set three times: first 0.5, of inputs 0.2, for 80
-epochs at a learning rate of 1 to 0.02 (1.30), then as in the table. Plain backpropagation was run
-on it three times, each time with what was then best on the validation split: learning rate 6 to 0.5
-(1.30), 15 to 0.5, and that after up-down, which was added when the second figure was known. They
-differ by a few digits, which is within chance. Tried on the validation split (50,000 images; the
-last 10,000 counted):
+dropout, is not: layers twice as wide come nearer, with [0.97 %](pretraining_dropout_mnist.md).
+Dropout was run on the test set three times: first 0.5, of inputs 0.2, for 80 epochs at a learning
+rate of 1 to 0.02 (1.30), then as in the table. Plain backpropagation was run on it three times,
+each time with what was then best on the validation split: learning rate 6 to 0.5 (1.30), 15 to 0.5,
+and that after up-down, which was added when the second figure was known. They differ by a few
+digits, which is within chance. Tried on the validation split (50,000 images; the last 10,000
+counted):
 
 | recipe | wrong of 10,000 |
 |---|---|

@@ -159,8 +159,8 @@ Boltzmann machine on the 60,000 training images without labels (CD-1, learning r
 figure is that of the last epoch.
 
 Nothing was tuned for these layers: the rates of dropout are those of Hinton et al. 2012, the rest
-is the recipe of the narrower net of [dbn_mnist.md](dbn_mnist.md), which makes 112 errors; the layers
-are twice as wide, as dropout leaves half of the units. They were run on the test set once.
+is the recipe of the narrower net of [dbn_mnist.md](dbn_mnist.md), which makes 112 errors; the
+layers are twice as wide, as dropout leaves half of the units. They were run on the test set once.
 
 | | errors of 10,000 |
 |---|---|

@@ -133,7 +133,7 @@ def test_network_with_pretraining(folder, capsys):
             "--contraction is for autoencoders",
         ),
         (["--model", "rbm", "--pretrain", "rbm"], "--pretrain is for networks, not for a rbm"),
-        (["--model", "denoising", "--output", "m"], "--model must be one of network, rbm,"),
+        (["--model", "denoising", "--output", "m"], "--model must be one of network, convnet,"),
     ],
 )
 def test_mistakes_are_found_before_training(folder, capsys, options, message):

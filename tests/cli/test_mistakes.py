@@ -173,7 +173,7 @@ OTHER = [
     ("train good.npz --model softmax-rbm", "X must hold integer codes from 0 on, got"),
     ("train good.npz --model gaussian-rbm --test wide.npz", "wide.npz must have 3 features like"),
     ("train few.npz --model gaussian-rbm", "at least 10 examples are needed"),
-    ("train good.npz --model svm --output m", "--model must be one of network, rbm, .* got svm"),
+    ("train good.npz --model svm --output m", "--model must be one of network, .*rbm, .* got svm"),
     ("train good.npz --model rbm --gibbs-steps 0", "argument --gibbs-steps: must be a positive"),
     ("train good.npz --model rbm --output none/m", "--output must name a file in a folder"),
     ("transform model x.npy --output none/f.npy", "--output must name a file in a folder"),

@@ -1,5 +1,6 @@
 """The training loop and its parts."""
 
+from ictus.train.augmentation import Augmentation, AugmentedBatches, Distortion, SpectrogramMask
 from ictus.train.batches import Batches, BatchOrder, Source, SourceBatches
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
@@ -21,12 +22,15 @@ from ictus.train.trainer import Trainer
 
 __all__ = [
     "SCHEDULES",
+    "Augmentation",
+    "AugmentedBatches",
     "BatchOrder",
     "Batches",
     "Callback",
     "CheckpointError",
     "Constant",
     "Convergence",
+    "Distortion",
     "DivergenceError",
     "EarlyStopping",
     "Exponential",
@@ -40,6 +44,7 @@ __all__ = [
     "SequenceTrainer",
     "Source",
     "SourceBatches",
+    "SpectrogramMask",
     "Steps",
     "Trainer",
     "TrainingLoop",

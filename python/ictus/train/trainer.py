@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ictus.nn import Network
 from ictus.optim import SGD, BreakdownError, HessianFree, Optimizer
 from ictus.optim.iteration import log_of
-from ictus.train.batches import Batches
+from ictus.train.augmentation import Augmentation, AugmentedBatches
+from ictus.train.batches import Batches, BatchOrder
 from ictus.train.checkpoint import CheckpointError
 from ictus.train.distributed import Processes
 from ictus.train.history import History
@@ -58,6 +59,10 @@ class Trainer(TrainingLoop):
         Written after every ``checkpoint_every`` epochs, at the end, and at Ctrl-C.
     progress : bool, optional
         Progress bar; None: where standard error is a terminal.
+    augmentation : callable or sequence of callables, optional
+        Changes the examples of each minibatch, as ``augmentation(x, generator)``, on a thread of
+        its own while the one before is trained on: :class:`ictus.train.Distortion`,
+        :class:`ictus.train.SpectrogramMask`, or your own.
     comm : mpi4py.MPI.Comm, optional
         Data-parallel training: each process works on its share of every minibatch, and gradients
         and curvature products are summed. All processes get the same data and arguments.
@@ -89,6 +94,7 @@ class Trainer(TrainingLoop):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 1,
         progress: bool | None = None,
+        augmentation: Augmentation | Sequence[Augmentation] | None = None,
         comm: Any = None,
     ) -> None:
         self.processes = Processes(comm)
@@ -110,6 +116,7 @@ class Trainer(TrainingLoop):
         self.network = network
         self.optimizer = SGD(0.1, momentum=0.9) if optimizer is None else optimizer
         self.learning_rate, self.momentum, self.score = learning_rate, momentum, score
+        self.augmentation = augmentation
 
     def fit(
         self,
@@ -281,7 +288,7 @@ class Trainer(TrainingLoop):
                 raise ValueError(f"{what}x must be finite in {part.dtype}, row {row} is not")
         return x, self.network.checked_targets(y, x)
 
-    def _batches(self, x: Any, y: Any, weights: Any) -> Batches:
+    def _batches(self, x: Any, y: Any, weights: Any) -> BatchOrder:
         x, y = self._checked(x, y)
         if weights is not None:
             weights = np.asarray(weights, np.float64)
@@ -290,7 +297,7 @@ class Trainer(TrainingLoop):
             if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
                 raise ValueError("weights must be finite, not negative, and not all zero")
             weights = np.ascontiguousarray(weights / weights.mean(), self.network.dtype)
-        return Batches(
+        batches = Batches(
             x,
             y,
             weights,
@@ -299,3 +306,6 @@ class Trainer(TrainingLoop):
             seed=self.seed,
             dtype=self.network.dtype,
         )
+        if self.augmentation is None:
+            return batches
+        return AugmentedBatches(batches, self.augmentation)

@@ -12,6 +12,7 @@ from ictus.models._base import DenseEstimator
 from ictus.models._parameters import DENSE, PROBABILITY, TRUTH, Check, is_integer, one_of
 from ictus.models.mlp import MLPClassifier, MLPRegressor
 from ictus.nn import BatchNorm, Conv2D, Dense, Flatten, Layer, MaxPool, SpatialDropout
+from ictus.train import Trainer
 
 Array = NDArray[Any]
 
@@ -159,6 +160,36 @@ class ConvolutionalEstimator(DenseEstimator):
         self.progress = progress
         self.checkpoint = checkpoint
         self.optimizer_options = optimizer_options
+
+    # --- training --------------------------------------------------------------------------------
+
+    _augmentation: Any = None  # of the call of fit that is going on
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, augmentation: Any = None) -> Any:
+        """Train anew on images X and targets y.
+
+        Parameters
+        ----------
+        X : array, shape (n, height, width), (n, height, width, channels) or (n, features)
+        y : array-like, shape (n,) or (n, k)
+        sample_weight : array-like, shape (n,), optional
+        augmentation : callable or sequence of callables, optional
+            Changes the images of each minibatch; see :class:`ictus.train.Trainer`.
+
+        Returns
+        -------
+        self
+        """
+        self._augmentation = augmentation
+        try:
+            return super().fit(X, y, sample_weight)
+        finally:
+            self._augmentation = None
+
+    def _make_trainer(self, seed: int) -> Trainer:
+        trainer = super()._make_trainer(seed)
+        trainer.augmentation = self._augmentation
+        return trainer
 
     # --- building --------------------------------------------------------------------------------
 
