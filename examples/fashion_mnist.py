@@ -139,7 +139,7 @@ the last epoch.
 
 | | test error, % |
 |---|---|
-| ictus ({seconds / 60:.0f} minutes, threads: {ictus.num_threads()}) | **{error:.2f}** |
+| ictus | **{error:.2f}** |
 | Xiao et al. 2017, best of the classical methods (support vectors) | {SUPPORT_VECTORS} |
 
 ![learning curve](fashion_mnist.png)
