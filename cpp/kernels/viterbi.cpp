@@ -18,11 +18,10 @@ struct Notes {
 
   // `nothing` is the entry of the transitions that means impossible.
   Notes(const BarPointer<T>& m, T nothing) {
-    char* at = static_cast<char*>(thread_scratch());
-    ends = reinterpret_cast<T*>(at);
     const std::int64_t vectors = (m.intervals + kLanes<T> - 1) / kLanes<T>;
-    first = reinterpret_cast<std::int64_t*>(ends + m.beats * m.intervals + kLanes<T>);
+    first = static_cast<std::int64_t*>(thread_scratch());
     end = first + vectors;
+    ends = reinterpret_cast<T*>(end + vectors);  // last: the wider numbers keep their alignment
     for (std::int64_t v = 0; v < vectors; ++v) {
       first[v] = m.intervals;
       end[v] = 0;
