@@ -17,7 +17,7 @@ struct ConvolutionBench {
   ConvolutionBench(const benchmark::State& state, Pass pass) {
     const auto axis = [&](int size, int elements) {
       const std::int64_t n = state.range(size), k = state.range(elements), step = state.range(7);
-      return WindowAxis{n, (n - k) / step + 1, k, step, 1, 0, 1};
+      return WindowAxis{n, (n - k) / step + 1, k, step, 1, 0};
     };
     shape = {state.range(0),
              axis(1, 5),

@@ -12,7 +12,7 @@ template <class T>
 void stage(benchmark::State& state, bool backward) {
   const auto axis = [&](int size, int elements, int pool) {
     const std::int64_t n = state.range(size), k = state.range(elements), by = state.range(pool);
-    return WindowAxis{n, (n - k + 1) / by * by, k, 1, 1, 0, 1};
+    return WindowAxis{n, (n - k + 1) / by * by, k, 1, 1, 0};
   };
   const PooledShape shape = {
       {state.range(0), axis(1, 5, 7), axis(2, 6, 8), state.range(3), state.range(4), 1},

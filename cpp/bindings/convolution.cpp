@@ -2,6 +2,7 @@
 #include "ictus/convolution.h"
 
 #include "bindings/arguments.h"
+#include "bindings/convolution_shape.h"
 #include "bindings/families.h"
 #include "bindings/model.h"
 #include "core/tables.h"
@@ -41,19 +42,10 @@ template <class T, class X, class W, class Y>
 ConvolutionShape checked_shape(const Check& check, const Geometry& g, const View<X>& x,
                                const char* weights_name, const View<W>& w, const View<Y>& y) {
   const std::int64_t channels = x.shape[3], outputs = y.shape[3];
-  check.require(channels % g.groups == 0, "groups", "a divisor of the channels of x",
-                static_cast<double>(g.groups));
-  check.require(outputs % g.groups == 0, "groups", "a divisor of the outputs",
-                static_cast<double>(g.groups));
-  if (w.shape[2] != channels / g.groups || w.shape[3] != outputs || w.shape[0] < 1 ||
-      w.shape[1] < 1) {
-    const std::int64_t wanted[] = {kAny, kAny, channels / g.groups, outputs};
-    check.value_error(weights_name, "must have shape " + shape_text(wanted, 4) +
-                                        " of at least one element, got " + shape_text(w.shape, 4));
-  }
+  check_groups(check, g.groups, channels, outputs, weights_name, w);
   const auto axis = [&](int i) {
-    return WindowAxis{x.shape[1 + i], y.shape[1 + i], w.shape[i], g.stride[i],
-                      g.dilation[i],  g.padding[i],   1};
+    return WindowAxis{x.shape[1 + i], y.shape[1 + i], w.shape[i],
+                      g.stride[i],    g.dilation[i],  g.padding[i]};
   };
   const ConvolutionShape shape = {x.shape[0], axis(0),  axis(1),    channels,
                                   outputs,    g.groups, g.algorithm};
@@ -64,12 +56,6 @@ ConvolutionShape checked_shape(const Check& check, const Geometry& g, const View
                       "1 to 2048 channels and outputs a group (float64: 1024)");
   }
   return shape;
-}
-
-double work(const ConvolutionShape& s) {
-  return static_cast<double>(s.batch * s.down.places * s.across.places) *
-         static_cast<double>(s.down.elements * s.across.elements * s.channels / s.groups) *
-         static_cast<double>(s.outputs);
 }
 
 void convolution(py::handle x, py::handle weights, py::handle out, py::handle bias, int activation,

@@ -2,6 +2,7 @@
 #include "ictus/pooled_convolution.h"
 
 #include "bindings/arguments.h"
+#include "bindings/convolution_shape.h"
 #include "bindings/families.h"
 #include "bindings/model.h"
 #include "core/tables.h"
@@ -34,33 +35,13 @@ template <class X, class W, class Y>
 PooledShape checked_shape(const Check& check, const Geometry& g, const View<X>& x, const View<W>& w,
                           const View<Y>& y) {
   const std::int64_t channels = x.shape[3], outputs = y.shape[3];
-  check.require(channels % g.groups == 0, "groups", "a divisor of the channels of x",
-                static_cast<double>(g.groups));
-  check.require(outputs % g.groups == 0, "groups", "a divisor of the outputs",
-                static_cast<double>(g.groups));
-  if (w.shape[2] != channels / g.groups || w.shape[3] != outputs || w.shape[0] < 1 ||
-      w.shape[1] < 1) {
-    const std::int64_t wanted[] = {kAny, kAny, channels / g.groups, outputs};
-    check.value_error("weights", "must have shape " + shape_text(wanted, 4) +
-                                     " of at least one element, got " + shape_text(w.shape, 4));
-  }
+  check_groups(check, g.groups, channels, outputs, "weights", w);
   const auto axis = [&](int i) {
-    return WindowAxis{x.shape[1 + i],
-                      y.shape[1 + i] * g.pool[i],
-                      w.shape[i],
-                      g.stride[i],
-                      g.dilation[i],
-                      g.padding[i],
-                      1};
+    return WindowAxis{x.shape[1 + i], y.shape[1 + i] * g.pool[i],
+                      w.shape[i],     g.stride[i],
+                      g.dilation[i],  g.padding[i]};
   };
   return {{x.shape[0], axis(0), axis(1), channels, outputs, g.groups}, g.pool[0], g.pool[1]};
-}
-
-double work(const PooledShape& shape) {
-  const ConvolutionShape& s = shape.convolution;
-  return static_cast<double>(s.batch * s.down.places * s.across.places) *
-         static_cast<double>(s.down.elements * s.across.elements * s.channels / s.groups) *
-         static_cast<double>(s.outputs);
 }
 
 template <class T>
@@ -103,7 +84,7 @@ void pooled_convolution(py::handle x, py::handle weights, py::handle bias, int a
     const auto& kernels = *tables<T>().pooled_convolution;
     a.workspace = static_cast<T*>(thread_workspace(kernels.forward_workspace(a.shape) *
                                                    static_cast<std::int64_t>(sizeof(T))));
-    const ReleaseGil release(work(a.shape));
+    const ReleaseGil release(work(a.shape.convolution));
     kernels.forward(a);
   });
 }
@@ -159,7 +140,7 @@ void pooled_convolution_backward(py::handle x, py::handle weights, py::handle y,
     const auto& kernels = *tables<T>().pooled_convolution;
     a.workspace = static_cast<T*>(thread_workspace(kernels.backward_workspace(a.shape, wants_data) *
                                                    static_cast<std::int64_t>(sizeof(T))));
-    const ReleaseGil release(3 * work(a.shape));
+    const ReleaseGil release(3 * work(a.shape.convolution));
     kernels.backward(a);
   });
 }

@@ -53,8 +53,8 @@ template <class X, class Y>
 PoolingShape checked_shape(const Check& check, const Geometry& g, const View<X>& x,
                            const View<Y>& y) {
   const auto axis = [&](int i) {
-    const WindowAxis a = {
-        x.shape[1 + i], y.shape[1 + i], g.window[i], g.stride[i], g.dilation[i], g.padding[i], 1};
+    const WindowAxis a = {x.shape[1 + i], y.shape[1 + i], g.window[i],
+                          g.stride[i],    g.dilation[i],  g.padding[i]};
     if (x.size() > 0 && y.size() > 0 && !sees_everywhere(a)) {
       check.value_error("padding", "must leave every window a pixel of the image");
     }

@@ -30,7 +30,7 @@ ConvolutionShape folded(ConvolutionShape s) {
     return a.elements == a.size && a.places == 1 && a.padding == 0 &&
            (a.dilation == 1 || a.elements == 1);
   };
-  const WindowAxis one = {1, 1, 1, 1, 1, 0, 1};
+  const WindowAxis one = {1, 1, 1, 1, 1, 0};
   if (s.groups != 1 || !covers(s.across)) return s;
   s.channels *= s.across.size;
   s.across = one;
@@ -96,7 +96,7 @@ const WindowAxis* only_axis(const Windows<T>& w) {
   };
   const WindowAxis& axis = one(w.across) ? w.down : w.across;
   const bool found = (one(w.across) || one(w.down)) && axis.padding == 0 && axis.dilation == 1 &&
-                     axis.spread == 1 && w.pixel_stride == w.channels &&
+                     w.pixel_stride == w.channels &&
                      (axis.places - 1) * axis.stride + axis.elements <= axis.size;
   return found ? &axis : nullptr;
 }

@@ -25,7 +25,7 @@ constexpr int kConvolutionAlgorithms = 3;
 
 struct ConvolutionShape {
   std::int64_t batch;
-  WindowAxis down, across;  // with spread 1
+  WindowAxis down, across;
   std::int64_t channels, outputs, groups;
   ConvolutionAlgorithm algorithm = ConvolutionAlgorithm::automatic;
 };

@@ -20,7 +20,7 @@ namespace ictus {
 
 struct PoolingShape {
   std::int64_t batch;
-  WindowAxis down, across;  // with spread 1
+  WindowAxis down, across;
   std::int64_t channels;
 };
 

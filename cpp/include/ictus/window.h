@@ -4,11 +4,9 @@
 // Row ((n, i), j) is the place (i, j) of the window on image n; column ((a, b), c) is channel c at
 // the window's element (a, b):
 //
-//     value = image(n, (i * stride + a * dilation - padding) / spread, .., c)
+//     value = image(n, i * stride + a * dilation - padding, .., c)
 //
-// for each of the two axes; zero outside the image, and where `spread` does not divide. (An image
-// with spread - 1 zeros between its pixels: the gradient of a convolution with that stride sees
-// it.)
+// for each of the two axes; zero outside the image.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +20,6 @@ struct WindowAxis {
   std::int64_t elements;  // of the window
   std::int64_t stride, dilation;
   std::int64_t padding;  // zeros before the image; may be negative
-  std::int64_t spread;
 };
 
 template <class T>

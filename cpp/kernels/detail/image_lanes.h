@@ -139,7 +139,7 @@ template <class T>
 inline void lane_row_in(const Windows<T>& w, const T* const* rows, std::int64_t across, T* to) {
   const std::int64_t pixel = w.channels * kLanes<T>;
   const auto inside = [&](std::int64_t at) { return at < 0 ? 0 : at > across ? across : at; };
-  if (w.across.spread == 1 && w.pixel_stride == w.channels) {
+  if (w.pixel_stride == w.channels) {
     const std::int64_t left = inside(w.across.padding);
     const std::int64_t right = inside(w.across.padding + w.across.size);
     clear_run(to, left * pixel);

@@ -106,13 +106,13 @@ struct LaneBackward {
     }
     if (!wants_data) {
       const auto alone = [](const WindowAxis& axis) {
-        return WindowAxis{axis.places, axis.places, 1, 1, 1, 0, 1};
+        return WindowAxis{axis.places, axis.places, 1, 1, 1, 0};
       };
       y.down = alone(s.down);
       y.across = alone(s.across);
     } else {
-      if (s.channels > kMost || y.down.padding < 0 || y.across.padding < 0 || y.down.spread != 1 ||
-          y.across.spread != 1 || s.down.elements > kMostRuns || s.across.dilation != 1) {
+      if (s.channels > kMost || y.down.padding < 0 || y.across.padding < 0 || s.down.stride != 1 ||
+          s.across.stride != 1 || s.down.elements > kMostRuns || s.across.dilation != 1) {
         return;
       }
       data.rows = s.batch * s.down.size * s.across.size;
@@ -163,11 +163,10 @@ struct LaneBackward {
   bool pays() const { return parts > 0; }
   bool wants_data() const { return data.a_windows != nullptr; }
 
-  // How the window of the transposed convolution moves over the places.
+  // How the window of the transposed convolution moves over the places, for a stride of 1.
   static WindowAxis reversed(const WindowAxis& axis) {
     return {axis.places, axis.size,     axis.elements,
-            1,           axis.dilation, (axis.elements - 1) * axis.dilation - axis.padding,
-            axis.stride};
+            1,           axis.dilation, (axis.elements - 1) * axis.dilation - axis.padding};
   }
 };
 

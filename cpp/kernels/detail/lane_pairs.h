@@ -18,7 +18,7 @@ namespace {
 template <class T>
 inline bool can_be_paired(const Windows<T>& w) {
   return w.across.elements == 3 && w.across.stride == 1 && w.across.dilation == 1 &&
-         w.across.spread == 1 && w.across.places >= 4 && w.down.elements * w.channels >= 9;
+         w.across.places >= 4 && w.down.elements * w.channels >= 9;
 }
 
 // A row (2 pairs + 2 positions, channels) to (pairs, 4, channels).

@@ -146,7 +146,7 @@ struct LaneWeights {
               std::int64_t y_stride)
       : x(images) {
     const auto axis = [](const WindowAxis& a) {
-      return WindowAxis{a.places, a.places, 1, 1, 1, 0, 1};
+      return WindowAxis{a.places, a.places, 1, 1, 1, 0};
     };
     y = {y_gradient, x.batch, axis(x.down), axis(x.across), outputs, y_stride};
     constexpr std::int64_t kMostOutputs = 40, kMostSums = (512 << 10) / kVectorBytes;

@@ -81,8 +81,8 @@ struct LineGradient {
     const std::int64_t bytes = cuts.buffer() * static_cast<std::int64_t>(sizeof(T));
     const LineRuns runs = line_runs(windows, cuts);
     return chunks > 0 && windows.across.places >= kFewestPlaces && outputs >= kLanes<T> &&
-           outputs <= kMostOutputs && windows.across.spread == 1 && windows.down.spread == 1 &&
-           bytes <= kLinesRoom && runs.length >= kShortestLineRun && runs.count <= kMostLineRuns;
+           outputs <= kMostOutputs && bytes <= kLinesRoom && runs.length >= kShortestLineRun &&
+           runs.count <= kMostLineRuns;
   }
 };
 

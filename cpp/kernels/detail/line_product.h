@@ -190,9 +190,7 @@ bool multiply_in_lines(const GemmArguments<T>& g) {
   constexpr std::int64_t kFewestPlaces = 6;
   const Windows<T>& w = *g.a_windows;
   if (g.rows < 1 || g.columns < kLanes<T> || g.inner < 1) return false;
-  if (w.across.places < kFewestPlaces || w.across.spread != 1 || w.down.spread != 1) {
-    return false;
-  }
+  if (w.across.places < kFewestPlaces) return false;
   const LineCuts<T> cuts(w, g.rows);
   const LineRuns runs = line_runs(w, cuts);
   const std::int64_t block = kLinesBlockBytes / size / g.inner / tile * tile;

@@ -40,11 +40,9 @@ inline void advance(const Windows<T>& w, WindowPlace& place) {
   ++place.image;
 }
 
-// Where in an image the position `at` is, or -1: outside, or between pixels.
+// The position `at` of an image, or -1 outside.
 inline std::int64_t pixel_at(const WindowAxis& axis, std::int64_t at) {
-  if (at < 0 || at >= (axis.size - 1) * axis.spread + 1) return -1;
-  if (axis.spread == 1) return at;
-  return at % axis.spread == 0 ? at / axis.spread : -1;
+  return at < 0 || at >= axis.size ? -1 : at;
 }
 
 // The columns [first, first + count) of the window at a place.
@@ -54,7 +52,7 @@ inline void copy_window(const Windows<T>& w, const WindowPlace& place, std::int6
   const std::int64_t channels = w.channels;
   const std::int64_t line = w.across.elements * channels;  // columns of one row of the window
   // Neighbours in the window are neighbours in the image, all channels of both.
-  const bool dense = w.across.dilation == 1 && w.across.spread == 1 && w.pixel_stride == channels;
+  const bool dense = w.across.dilation == 1 && w.pixel_stride == channels;
   std::int64_t a = first / line, within = first % line;
   while (count > 0) {
     const std::int64_t run = line - within < count ? line - within : count;

@@ -37,7 +37,7 @@ struct StridePhase {
         remainder < w.size ? (w.size - remainder + w.stride - 1) / w.stride : 0;
     const std::int64_t dilation = w.dilation / divisor;
     const std::int64_t before = elements == 0 ? 0 : at(first) / w.stride;
-    axis = {w.places, places, elements, 1, dilation, (elements - 1) * dilation - before, 1};
+    axis = {w.places, places, elements, 1, dilation, (elements - 1) * dilation - before};
   }
   // The window's element that element k of `axis` is.
   std::int64_t element(std::int64_t k) const { return first + step * (axis.elements - 1 - k); }

@@ -21,7 +21,7 @@ constexpr std::int64_t kTilesBytes = 512 << 10;
 
 template <class T>
 struct WinogradPass {
-  Windows<T> windows;  // stride, dilation and spread 1; `first_row` is not used
+  Windows<T> windows;  // stride and dilation 1; `first_row` is not used
   const T* weights;    // transformed
   std::int64_t outputs;
   T beta;

@@ -17,7 +17,7 @@ constexpr std::int64_t kGradientTilesBytes = 2 << 20;
 
 template <class T>
 struct WinogradGradient {
-  Windows<T> windows;  // stride, dilation and spread 1; `first_row` is not used
+  Windows<T> windows;  // stride and dilation 1; `first_row` is not used
   const T* y_gradient;
   std::int64_t outputs, y_pixel_stride;
   T* sums;  // of the parts
