@@ -97,6 +97,7 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     #: What score_samples gives, for the line that ``verbose`` prints.
     score_name: ClassVar[str] = "minus free energy"
     _machine: ClassVar[type[RBM]] = RBM
+    _trainer_type: ClassVar[type[DivergenceTrainer]] = DivergenceTrainer
     _fitted: ClassVar[tuple[str, ...]] = ()  # attributes that a model file keeps beside the rest
 
     n_components: int
@@ -181,7 +182,7 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _make_trainer(self, seed: int) -> DivergenceTrainer:
         units = self.rbm_.visible_units
         limit = units / 100 if self.gap_limit is None else self.gap_limit
-        return DivergenceTrainer(
+        return self._trainer_type(
             self.rbm_,
             steps=self.k,
             persistent=self.persistent,

@@ -13,8 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from ictus.models.boltzmann.boltzmann_estimator import PARAMETERS, BoltzmannEstimator, in_parts
 from ictus.models.boltzmann.convolutional_divergence import ConvolutionalTrainer
 from ictus.models.boltzmann.convolutional_machine import ConvolutionalMachine
-from ictus.models.boltzmann.divergence import MOMENTUM
-from ictus.train import Exponential, GapStopping
 
 Array = NDArray[Any]
 
@@ -85,6 +83,7 @@ class ConvolutionalRBM(BoltzmannEstimator):
     )
 
     _machine: ClassVar[Any] = ConvolutionalMachine
+    _trainer_type: ClassVar[Any] = ConvolutionalTrainer
     _fitted: ClassVar[tuple[str, ...]] = ("image_shape_",)
     fast_weights = False
     hidden_type = "bernoulli"
@@ -200,30 +199,6 @@ class ConvolutionalRBM(BoltzmannEstimator):
         super()._begin(v, dtype)
         machine: Any = self.rbm_
         self._n_features_out = machine.pooled_units
-
-    def _make_trainer(self, seed: int) -> ConvolutionalTrainer:
-        machine: Any = self.rbm_
-        limit = machine.visible_units / 100 if self.gap_limit is None else self.gap_limit
-        return ConvolutionalTrainer(
-            machine,
-            steps=self.k,
-            persistent=self.persistent,
-            particles=self.batch_size,
-            learning_rate=Exponential(float(self.learning_rate), self.learning_rate_decay),
-            momentum=MOMENTUM if self.momentum is None else self.momentum,
-            l1=self.l1,
-            l2=self.l2,
-            sparsity_target=self.sparsity_target,
-            sparsity_cost=self.sparsity_cost,
-            initialize_biases=self.initialize_biases,
-            batch_size=self.batch_size,
-            epochs=self.n_iter,
-            shuffle=self.shuffle,
-            seed=seed,
-            early_stopping=GapStopping(limit, self.patience) if self.early_stopping else None,
-            progress=self.progress,
-            checkpoint=self.checkpoint,
-        )
 
     # --- use -------------------------------------------------------------------------------------
 

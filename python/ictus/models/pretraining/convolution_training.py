@@ -111,9 +111,7 @@ def train_convolutional_machine(
         progress=progress,
         **SPARSITY,
     )
-    trainer.data_digest = data.digest
-    trainer.resume()
-    history = trainer.fit(x)
+    history = data.train(trainer, x)
     weights = machine.weights / deviation[:, None]
     return TrainedLayer(
         weights,

@@ -70,6 +70,13 @@ class LayerData:
     checkpoint: Path | None
     digest: str
 
+    def train(self, trainer: Any, *examples: Array) -> History:
+        """Train from where the layer's checkpoint stands, if it belongs to this data."""
+        trainer.data_digest = self.digest
+        trainer.resume()
+        history: History = trainer.fit(*examples)
+        return history
+
 
 @dataclass
 class TrainedLayer:
@@ -135,9 +142,7 @@ def train_machine(
         checkpoint=data.checkpoint,
         progress=progress,
     )
-    trainer.data_digest = data.digest
-    trainer.resume()
-    history = trainer.fit(x)
+    history = data.train(trainer, x)
     weights = rbm.weights / deviation[:, None]
     return TrainedLayer(
         weights,
@@ -162,9 +167,7 @@ def train_network(
         checkpoint=data.checkpoint,
         progress=progress,
     )
-    trainer.data_digest = data.digest
-    trainer.resume()
-    return trainer.fit(x, y)
+    return data.train(trainer, x, y)
 
 
 def train_autoencoder(
