@@ -18,11 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import mir_eval
 import numpy as np
 from scipy.ndimage import convolve1d, maximum_filter1d
 
 import ictus
+from ictus.io.annotations import Events
+from ictus.music.evaluation import evaluate
 from ictus.music.features import onset_features
 from ictus.music.synthesis import Recording, make_piece
 from ictus.nn import Conv2D, Dense, Dropout, Flatten, MaxPool, Network
@@ -93,7 +94,7 @@ def main() -> None:
     training = [make_piece(i, 1, seconds=options.seconds) for i in range(options.pieces)]
     spectra = [spectrogram(piece) for piece in training]
     every = np.concatenate(spectra)
-    mean, deviation = every.mean(axis=(0,)), every.std(axis=(0,)) + 1e-3
+    mean, deviation = every.mean(axis=0), every.std(axis=0) + 1e-3
     spectra = [(each - mean) / deviation for each in spectra]
     labels = [targets(p, len(s)) for p, s in zip(training, spectra, strict=True)]
     # Patches of all pieces overlap in one array, which the minibatches are read from.
@@ -134,8 +135,8 @@ def main() -> None:
             facts["patch_by_patch_seconds"] = time.perf_counter() - started
             facts["largest_difference"] = float(np.abs(activation - one_by_one).max())
             shown = frames[:500, :, 1], activation[:500], piece.onsets[piece.onsets < 5]
-        found = mir_eval.onset.f_measure(piece.onsets, picked(activation), window=0.025)
-        scores.append([float(value) for value in found])
+        measures = evaluate(Events(piece.onsets), Events(picked(activation)), "onsets")
+        scores.append([measures[name] for name in ("F", "precision", "recall")])
     write_results(options, history, network, np.array(scores), facts, shown)
 
 
