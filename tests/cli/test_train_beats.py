@@ -31,7 +31,7 @@ def test_a_folder_gives_a_model(songs, tmp_path, capsys, model):
     (result,) = json.loads(capsys.readouterr().out)["models"]
     assert result["epochs"] == 2 and result["recordings"] == 2
     network = ictus.load(output)
-    width = {"beats": 266, "online": 162, "downbeats": 314}[model]
+    width = {"beats": 266, "online": 300, "downbeats": 314}[model]
     outputs = network.predict([np.zeros((50, width), np.float32)])[0]
     assert outputs.shape == (50, 3 if model == "downbeats" else 1)
     card = ictus.read_card(output)["card"]
@@ -40,7 +40,18 @@ def test_a_folder_gives_a_model(songs, tmp_path, capsys, model):
 
 def test_folds_speeds_and_checkpoints(songs, tmp_path, capsys):
     arguments = ["train", "beats", str(songs), "--output", str(tmp_path / "m.ictus"), *SMALL]
-    arguments += ["--folds", "3", "--speeds", "1.0", "1.1", "--cache", str(tmp_path / "cache")]
+    arguments += [
+        "--folds",
+        "3",
+        "--speeds",
+        "1.1",
+        "--tempi",
+        "0.9",
+        "--semitones",
+        "-2",
+        "--cache",
+        str(tmp_path / "cache"),
+    ]
     arguments += ["--checkpoint", str(tmp_path / "work"), "--validation", "0"]
     assert main(arguments) == 0
     first = json.loads(capsys.readouterr().out)["models"]

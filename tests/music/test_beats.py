@@ -122,7 +122,7 @@ class TestModels:
         with pytest.raises(ValueError, match="holds a Network, no beat model"):
             load_networks([tmp_path / "a.ictus"])
         with pytest.raises(
-            ValueError, match="266, 314, 162 inputs and 1 or 3 outputs, got 7 and 1"
+            ValueError, match="266, 314, 300, 162 inputs and 1 or 3 outputs, got 7 and 1"
         ):
             music.BeatTracker([recurrent(7)])
         with pytest.raises(ValueError, match="one size"):

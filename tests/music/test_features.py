@@ -53,6 +53,14 @@ class TestDefinitions:
         assert got.shape == (21, 162)
         np.testing.assert_allclose(got, expected, atol=2e-6)
 
+    def test_live_beats_see_three_frames_ahead(self):
+        later = np.concatenate([self.signal, np.zeros(1323, np.float32)])
+        parts = [logarithmic(later, n, 12, causal=True)[3:] for n in (1024, 2048)]
+        features = music.live_beat_features()
+        got = features(self.signal)
+        assert got.shape == (21, 300) and features.reach == 1324
+        np.testing.assert_allclose(got, with_increase(parts, [1, 1]), atol=2e-6)
+
     def test_recurrent_onsets(self):
         parts = [logarithmic(self.signal, n, 6, mul=5.0) for n in (1024, 2048, 4096)]
         got = music.recurrent_onset_features()(self.signal)
@@ -92,13 +100,20 @@ class TestStreams:
     @given(
         samples=st.integers(0, 9000),
         causal=st.booleans(),
+        look_ahead=st.integers(0, 3000),
         seed=st.integers(0, 10**6),
         fps=st.sampled_from([100.0, 70.3]),
     )
-    def test_any_cut_gives_the_same_bits(self, samples, causal, seed, fps):
+    def test_any_cut_gives_the_same_bits(self, samples, causal, look_ahead, seed, fps):
         signal, rng = noise(samples, seed), np.random.default_rng(seed)
         base = music.online_beat_features() if causal else music.beat_features()
-        features = music.Features(base.resolutions, fps=fps, difference_ratio=0.5, causal=causal)
+        features = music.Features(
+            base.resolutions,
+            fps=fps,
+            difference_ratio=0.5,
+            causal=causal,
+            look_ahead=look_ahead if causal else 0,
+        )
         whole = features(signal)
         assert whole.shape == (int(np.ceil(samples / (RATE / fps))), features.width)
         stream, parts, at = features.stream(), [], 0
@@ -194,3 +209,10 @@ def test_spectral_flux_that_the_reference_stored(data_folder):
     flux = features(signal)[:, filters.bands :].sum(axis=1)
     assert stored.max() > 30
     np.testing.assert_allclose(flux, stored, rtol=2e-6, atol=1e-5)
+
+
+def test_look_ahead_is_of_causal_features():
+    resolutions = music.beat_features().resolutions
+    for causal, samples in ((False, 1), (True, -1)):
+        with pytest.raises(ValueError, match="look_ahead must be 0, or positive in causal"):
+            music.Features(resolutions, causal=causal, look_ahead=samples)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import ictus
+from ictus.music.beats import FEATURES
 from ictus.music.synthesis import compose, render
-from ictus.music.training.material import decode, features_of
+from ictus.music.training.material import decode
 
 FOLDER = Path(ictus.__file__).parent / "music" / "pretrained"
 FILES = sorted(FOLDER.glob("*.ictus"))
@@ -31,7 +32,8 @@ def test_cards_say_what_made_the_model(path):
 def test_beats_of_a_new_piece_are_found(path):
     score = compose(34, seconds=20.0, style="rock")
     piece = render(score, 3, synthesizer="builtin")
-    activation = ictus.load(path).predict([features_of(path.stem)(piece.audio)])[0]
+    network = ictus.load(path)
+    activation = network.predict([FEATURES[network.input_size]()(piece.audio)])[0]
     found = decode(activation, path.stem).times
     beats = piece.beats[:, 0]
     # The online decoder needs some beats before it is sure.

@@ -7,8 +7,9 @@ import pytest
 
 from ictus.io.annotations import Events
 from ictus.music.training import (
-    Augmentation,
     BeatTraining,
+    Change,
+    FeatureAugmentation,
     FeatureCache,
     SegmentBatches,
     beat_targets,
@@ -22,13 +23,15 @@ from ictus.music.training.cache import statistics
 from ictus.music.training.segments import fold_standardization
 from ictus.nn import LSTM, Bidirectional, Dense, SequenceNetwork
 
+AS_IT_IS = Change()
 
-def clicks(path, speed=1.0):
+
+def clicks(path, change=AS_IT_IS):
     """Features of a 'recording' that is a text file: seed, frames, frames a beat."""
     seed, frames, period = (int(number) for number in Path(path).read_text().split())
     generator = np.random.default_rng(seed)
-    period = period / speed
-    values = generator.normal([0.0, 5.0, 2.0], 0.3, (round(frames / speed), 3))
+    period = period / change.tempo
+    values = generator.normal([0.0, 5.0, 2.0], 0.3, (round(frames / change.tempo), 3))
     beats = np.round(np.arange(7, len(values) - 2, period)).astype(int)
     values[beats, 1] += 2.0
     values[beats + 1, 2] += 1.0
@@ -87,9 +90,9 @@ def test_folds_are_a_partition():
 def test_features_are_extracted_once(folder):
     calls = []
 
-    def extract(path, speed):
+    def extract(path, change):
         calls.append(path)
-        return clicks(path, speed)
+        return clicks(path, change)
 
     paths = [example.audio for example in find_examples(folder)]
     cache = FeatureCache(folder / "cache", extract, "clicks")
@@ -97,13 +100,13 @@ def test_features_are_extracted_once(folder):
     again = cache.load(paths)
     assert len(calls) == 6 and all(isinstance(one, np.memmap) for one in again)
     np.testing.assert_allclose(first[2], clicks(paths[2]), atol=5e-3)
-    assert len(cache.load(paths, 1.1)[0]) == round(600 / 1.1)
+    assert len(cache.load(paths, Change(1.1, 1.1))[0]) == round(600 / 1.1)
     FeatureCache(folder / "cache", extract, "other").load(paths[:1])
     assert len(calls) == 13
     paths[0].write_text("9 650 40")
     assert len(cache.load(paths[:1])[0]) == 650
     with pytest.raises(ValueError, match=r"song1\.wav: features must be finite"):
-        FeatureCache(folder / "cache", lambda path, speed: np.full((3, 2), np.nan), "bad").load(
+        FeatureCache(folder / "cache", lambda path, change: np.full((3, 2), np.nan), "bad").load(
             paths[1:2]
         )
 
@@ -122,20 +125,20 @@ def test_a_gain_of_the_features_is_that_of_the_sound():
             columns += [spectrum, difference]
         return np.hstack(columns).astype(np.float32)
 
-    louder = Augmentation(bands, lags, gain=6.0, tilt=0.0, chance=1.0)
+    louder = FeatureAugmentation(bands, lags, gain=6.0, tilt=0.0, chance=1.0)
     for seed in range(5):
         draw = np.random.default_rng(seed)
         draw.random(), draw.normal(0.0, 0.0, 6)
         factor = 10 ** (draw.normal(0.0, 6.0) / 20)
         made = louder.apply(stack(1.0), np.random.default_rng(seed))
         np.testing.assert_allclose(made, stack(factor), atol=2e-5)
-    noisy = Augmentation(bands, lags, gain=0.0, tilt=0.0, chance=1.0, noise=1.0)
+    noisy = FeatureAugmentation(bands, lags, gain=0.0, tilt=0.0, chance=1.0, noise=1.0)
     made = noisy.apply(stack(1.0), np.random.default_rng(0))
     columns = [0, 1, 2, 3, 8, 9, 10, 11, 12, 13]
     power = [np.square(10 ** x[:, columns] - 1).mean() for x in (stack(1.0), made)]
     assert 1.0 < power[1] / power[0] < 1.0 + 2.0 * 10**-2.5
     assert (made[:, columns] >= stack(1.0)[:, columns] - 1e-6).all()
-    never = Augmentation(bands, lags, chance=0.0)
+    never = FeatureAugmentation(bands, lags, chance=0.0)
     frames = stack(1.0)
     assert never.apply(frames, generator) is frames
 
@@ -206,24 +209,57 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(folder):
     assert rest.network.parameters.tobytes() == whole.network.parameters.tobytes()
 
 
-def test_targets_of_causal_networks_are_late():
-    events = Events([0.1, 0.5], ["1", "2"])
-    late = BeatTraining(model="online", delay=0.03).targets(events, 60, 100.0)
-    assert np.flatnonzero(late[:, 0] == 1.0).tolist() == [13, 53]
-
-
-def test_speeds_give_more_material(folder):
+def test_recordings_are_played_otherwise(folder):
     cache = FeatureCache(folder / "cache", clicks, "clicks")
-    trained = train_beats(
-        find_examples(folder), cache, settings(epochs=1, speeds=(0.8, 1.0)), progress=False
+    played = settings(epochs=2, speeds=(0.8, 1.0), tempi=(1.2,), semitones=(-3.0,))
+    assert played.changes() == (
+        Change(),
+        Change(0.8, 0.8),
+        Change(1.2, 1.0),
+        Change(1.0, 2.0**-0.25),
     )
-    assert trained.history["loss"] and len(list((folder / "cache").iterdir())) == 5 * 2 + 1
+    trained = train_beats(find_examples(folder), cache, played, progress=False)
+    assert trained.history["loss"] and len(list((folder / "cache").iterdir())) == 5 * 4 + 1
+    events = Events([0.5, 1.0], ["1", "2"])
+    np.testing.assert_allclose(Change(1.25, 2.0).events(events).times, [0.4, 0.8])
+
+
+def test_each_epoch_takes_a_version_of_each_recording():
+    lengths = [100, 80, 120, 60, 45, 75]  # two recordings as they are, slower, faster
+    features = [np.full((n, 2), i, np.float32) for i, n in enumerate([100, 60, 80, 45, 120, 75])]
+    targets = [np.arange(len(f), dtype=np.float32)[:, None] for f in features]
+    batches = SegmentBatches(
+        features,
+        targets,
+        length=20,
+        mean=np.zeros(2),
+        deviation=np.ones(2),
+        recordings=[0, 1, 0, 1, 0, 1],
+        batch_size=3,
+        seed=1,
+    )
+    assert batches.size == 5 + 3 and sum(lengths) == sum(map(len, features))
+    seen = set()
+    for epoch in range(1, 12):
+        made = list(batches.epoch(epoch))
+        versions = np.concatenate([x.frames[:, 0] for x, _, _ in made])
+        kinds = np.unique(versions)
+        assert len(kinds) == 2 and (kinds % 2).tolist() in ([0, 1], [1, 0])
+        seen |= set(kinds.tolist())
+        positions = np.concatenate([y[:, 0] for _, y, _ in made])
+        for kind in kinds:
+            at = np.sort(positions[versions == kind]).reshape(-1)
+            assert len(at) == 20 * (5, 3)[int(kind) % 2]
+            # No frame twice where the version is at least as long as the recording.
+            if len(features[int(kind)]) >= (100, 60)[int(kind) % 2]:
+                assert len(np.unique(at)) == len(at)
+    assert seen == {0, 1, 2, 3, 4, 5}
 
 
 def test_mistakes_are_explained(folder):
     with pytest.raises(ValueError, match=r"model must be one of beats, online, downbeats"):
         BeatTraining(model="tempo")
-    with pytest.raises(ValueError, match=r"speeds must be numbers from 0\.25 to 4"):
+    with pytest.raises(ValueError, match=r"tempo must be between 0\.25 and 4"):
         BeatTraining(speeds=(0.0,))
     with pytest.raises(ValueError, match="validation must be in"):
         BeatTraining(validation=1.0)

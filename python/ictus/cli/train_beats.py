@@ -24,7 +24,7 @@ there are numbers), NAME.jams, NAME.csv (Sonic Visualiser), NAME.json or NAME.mi
 examples:
   ictus train beats my-songs --output mine.ictus
   ictus train beats my-songs --model downbeats --folds 8 --checkpoint work
-  ictus train beats my-songs --speeds 0.9 1.0 1.1 --cache /tmp/features --jobs 8
+  ictus train beats my-songs --speeds 0.9 1.1 --semitones -2 2 --cache /tmp/features --jobs 8
 """
 
 
@@ -74,20 +74,19 @@ def _add_training(group: Any) -> None:
         metavar="X",
         help="targets of the frames beside a beat, outwards; default: 0.5",
     )
-    add(
-        "--delay",
-        type=allowed.not_negative,
-        metavar="SECONDS",
-        help="how late the targets are; default: 0.03 of online models, else 0",
-    )
-    add(
-        "--speeds",
-        type=allowed.positive,
-        nargs="+",
-        default=[1.0],
-        metavar="X",
-        help="also train on the recordings at these speeds (tempo and pitch change)",
-    )
+    for name, kind, meaning in (
+        ("--speeds", allowed.positive, "speeds: tempo and pitch change"),
+        ("--tempi", allowed.positive, "tempi (factors), with the same pitch"),
+        ("--semitones", float, "pitches (semitones up or down), with the same tempo"),
+    ):
+        add(
+            name,
+            type=kind,
+            nargs="+",
+            default=[],
+            metavar="X",
+            help=f"also play at these {meaning}",
+        )
     add(
         "--no-augment",
         action="store_true",
@@ -149,10 +148,9 @@ def _settings(options: argparse.Namespace) -> BeatTraining:
         learning_rate=options.learning_rate,
         segment=max(round(options.segment * frame_rate(options.model)), 1),
         neighbours=tuple(options.widen),
-        delay=(0.03 if options.model == "online" else 0.0)
-        if options.delay is None
-        else options.delay,
         speeds=tuple(options.speeds),
+        tempi=tuple(options.tempi),
+        semitones=tuple(options.semitones),
         augment=not options.no_augment,
         early_stopping=options.early_stopping,
         validation=options.validation,

@@ -16,6 +16,7 @@ from ictus.music.features import (
     Features,
     beat_features,
     downbeat_features,
+    live_beat_features,
     online_beat_features,
 )
 from ictus.music.online import OnlineBeatDecoder
@@ -32,7 +33,12 @@ MODELS = ("beats", "downbeats", "online")
 MODEL_FOLDER = Path(__file__).with_name("pretrained")
 
 # A network knows its features by their number.
-FEATURES = {266: beat_features, 314: downbeat_features, 162: online_beat_features}
+FEATURES = {
+    266: beat_features,
+    314: downbeat_features,
+    300: live_beat_features,
+    162: online_beat_features,
+}
 
 # Longer recordings go through networks of two directions in parts (frames), each with what is
 # before and after it; there the networks' memory has faded.
@@ -246,7 +252,8 @@ class OnlineBeatTracker:
     Attributes
     ----------
     latency : float
-        Seconds from a frame's time until its samples are all there.
+        Seconds from a beat until the samples are there that tell of it; to be had beside what the
+        pieces take in which the samples come. Times of beats are when they were.
 
     Raises
     ------

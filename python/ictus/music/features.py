@@ -71,7 +71,10 @@ class Features:
         With it, each spectrogram is followed by its increase over the frame as far back as
         :func:`difference_frames` says: ``max(0, s(t) - s(t - d))``, 0 in the first d frames.
     causal : bool
-        A frame ends at its time (live input); else its centre is there.
+        The windows of a frame end at its time (live input); else their centres are there.
+    look_ahead : int
+        Samples after its time at which the windows of a causal frame end: a window that ends with
+        an onset does not show it yet.
 
     Attributes
     ----------
@@ -87,6 +90,13 @@ class Features:
     add: float = 1.0
     difference_ratio: float | None = None
     causal: bool = False
+    look_ahead: int = 0
+
+    def __post_init__(self) -> None:
+        if self.look_ahead < 0 or (self.look_ahead and not self.causal):
+            raise ValueError(
+                f"look_ahead must be 0, or positive in causal features, got {self.look_ahead!r}"
+            )
 
     @property
     def hop(self) -> float:
@@ -101,10 +111,10 @@ class Features:
 
     @property
     def reach(self) -> int:
-        """How many samples from its time on a frame needs; 1 of causal features."""
-        return (
-            1 if self.causal else max(r.window_size - r.window_size // 2 for r in self.resolutions)
-        )
+        """How many samples from its time on a frame needs; at least 1."""
+        if self.causal:
+            return 1 + self.look_ahead
+        return max(r.window_size - r.window_size // 2 for r in self.resolutions)
 
     def frames(self, samples: int) -> int:
         """How many frames `samples` of a signal have: one for each hop that is begun."""
@@ -209,7 +219,8 @@ class FeatureStream:
         """The first sample of each frame of a resolution, in the kept part of the signal."""
         centres = (np.arange(begin, end) * self.features.hop).astype(np.int64)
         size = resolution.window_size
-        return centres - (size - 1 if self.features.causal else size // 2) - self._first
+        before = size - 1 - self.features.look_ahead if self.features.causal else size // 2
+        return centres - before - self._first
 
     def _compute(self, begin: int, end: int) -> Floats:
         features = self.features
@@ -264,9 +275,20 @@ def beat_features() -> Features:
 
 
 def online_beat_features() -> Features:
-    """The causal features of beats: one window of 46 ms, 12 bands per octave."""
+    """The published causal features of beats, 162 wide: a window of 46 ms, 12 bands per octave."""
     resolutions = _stack((2048,), logarithmic_filterbank)
     return Features(resolutions, difference_ratio=0.5, causal=True)
+
+
+def live_beat_features() -> Features:
+    """The causal features of ictus' own online beats, 300 wide.
+
+    Windows of 23 and 46 ms, 12 bands per octave, that end 30 ms after the time of their frame, so
+    that an onset at that time lies in them.
+    """
+    resolutions = _stack((1024, 2048), logarithmic_filterbank)
+    look_ahead = round(0.03 * SAMPLE_RATE)
+    return Features(resolutions, difference_ratio=0.5, causal=True, look_ahead=look_ahead)
 
 
 def downbeat_features() -> Features:

@@ -16,6 +16,7 @@ from ictus.music.synthesis.accompaniment import (
     melody_bar,
     pad_bar,
 )
+from ictus.music.synthesis.clarity import clarify, mark_bars
 from ictus.music.synthesis.drum_writing import (
     Groove,
     count_in,
@@ -47,7 +48,7 @@ FORMS = (
 )
 NAMES = {"i": "intro", "o": "outro", "A": "verse", "B": "chorus", "C": "bridge", "D": "break"}
 #: Beats a minute that a piece may have.
-TEMPO_RANGE = (56.0, 213.0)
+TEMPO_RANGE = (58.0, 206.0)
 ROLES = ("bass", "chords", "pad", "melody", "second melody", "voice")
 
 
@@ -170,8 +171,10 @@ class _Writer:
             playing -= {"drums"} if generator.random() < 0.6 else {"bass", "chords"}
         if letter == "A" and generator.random() < 0.3:
             playing.discard(str(generator.choice(ROLES)))
-        if not playing & ({"drums", "bass", "chords", "melody"}):
+        if not playing & {"drums", "bass", "chords"}:
             playing |= self.ensemble | ({"drums"} if self.has_drums else {"chords"})
+        clarify(material, groove, playing, self.tempo, generator)
+        mark_bars(material, groove, playing, generator)
         self.sections[letter] = Section(material, groove, playing, bars)
         return self.sections[letter]
 

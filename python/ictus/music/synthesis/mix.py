@@ -169,7 +169,7 @@ def _levelled(sound: Array) -> Array:
 
 
 #: Mean level of each group in the mix and its standard deviation, in decibels.
-LEVELS = {"drums": (0.0, 4.0), "bass": (-3.0, 4.0), "harmony": (-4.0, 4.5), "lead": (-3.0, 4.5)}
+LEVELS = {"drums": (0.0, 3.0), "bass": (-2.5, 3.0), "harmony": (-4.5, 3.5), "lead": (-3.5, 4.0)}
 
 
 def _mix(

@@ -26,7 +26,7 @@ POPULAR: dict[str, Style] = {
         weight=3.0,
     ),
     "ballad": Style(
-        (56, 92),
+        (62, 92),
         kick=("X.......X.......", "X......xX.......", "X.....xxX.x.....", "X.........x....."),
         snare=(BACKBEAT,),
         hat=("sixteenths", "eighths", "even eighths", "gallop"),
@@ -44,7 +44,7 @@ POPULAR: dict[str, Style] = {
         weight=2.5,
     ),
     "punk": Style(
-        (140, 212),
+        (140, 206),
         kick=("X.......X.......", "X.....x.X.....x.", "X...X...X...X...", "X.....x.x.x....."),
         snare=(BACKBEAT,),
         hat=("eighths", "even eighths", "quarters"),
@@ -75,7 +75,7 @@ POPULAR: dict[str, Style] = {
         bass=("octaves", "root eighths", "mixed", "off-beats"),
         chords=("off-beats", "syncopated", "whole", "eighths"),
         curves=("constant", "human"),
-        weight=1.2,
+        weight=1.4,
     ),
     "house": Style(
         (116, 146),
@@ -87,7 +87,7 @@ POPULAR: dict[str, Style] = {
         chords=("off-beats", "syncopated", "whole", "arpeggio"),
         curves=("constant",),
         family="electronic",
-        weight=1.8,
+        weight=2.0,
     ),
     "drum and bass": Style(
         (155, 180),
@@ -133,7 +133,7 @@ POPULAR: dict[str, Style] = {
         extra=(("conga", "x..x..xx..x..x.x"), ("cowbell", "x...x...x...x...")),
         bass=("syncopated", "kick", "mixed"),
         chords=("syncopated", "sixteenths", "off-beats"),
-        weight=1.3,
+        weight=1.5,
     ),
     "motown": Style(
         (100, 190),
@@ -155,7 +155,7 @@ POPULAR: dict[str, Style] = {
         extra=(("bongo", "..x...xx..x...xx"),),
         bass=("syncopated", "mixed"),
         chords=("off-beats", "off-beats", "skank"),
-        weight=0.6,
+        weight=1.1,
     ),
     "ska": Style(
         (110, 165),
@@ -164,6 +164,6 @@ POPULAR: dict[str, Style] = {
         hat=("eighths", "off-beats"),
         bass=("walking", "root quarters"),
         chords=("off-beats",),
-        weight=0.7,
+        weight=1.1,
     ),
 }

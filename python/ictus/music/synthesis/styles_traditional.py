@@ -4,7 +4,7 @@ from ictus.music.synthesis.style import BACKBEAT, FOUR, Style
 
 TRADITIONAL: dict[str, Style] = {
     "country": Style(
-        (84, 190),
+        (84, 200),
         swing=(0.5, 0.6),
         kick=("X.......X.......", "X...x...X...x..."),
         snare=(BACKBEAT, "o.oxo.oxo.oxo.ox", "o.x.o.x.o.x.o.x."),
@@ -16,7 +16,7 @@ TRADITIONAL: dict[str, Style] = {
         weight=1.4,
     ),
     "rockabilly": Style(
-        (130, 212),
+        (130, 206),
         swing=(0.58, 0.68),
         kick=("X.......X.......", FOUR),
         snare=(BACKBEAT, "..o.X.o...o.X.o."),
@@ -38,7 +38,7 @@ TRADITIONAL: dict[str, Style] = {
         weight=1.2,
     ),
     "slow blues": Style(
-        (50, 84),
+        (60, 84),
         steps=3,
         kick=("X.....X.....", "X....xX.....", "X....xX....."),
         snare=("...X.....X..",),
@@ -46,10 +46,10 @@ TRADITIONAL: dict[str, Style] = {
         bass=("root quarters", "walking", "roots"),
         chords=("quarters", "whole", "triplets"),
         curves=("human", "drift"),
-        weight=0.9,
+        weight=1.5,
     ),
     "swing": Style(
-        (96, 240),
+        (96, 206),
         swing=(0.58, 0.68),
         kick=("o...o...o...o...", "................", "X.........x....."),
         snare=("......?.....?.?.", "....o.......o...", "......o........."),
@@ -62,7 +62,7 @@ TRADITIONAL: dict[str, Style] = {
         weight=2.0,
     ),
     "quickstep": Style(
-        (180, 214),
+        (180, 206),
         swing=(0.55, 0.66),
         kick=("X.......X.......", FOUR),
         snare=(BACKBEAT,),
@@ -70,7 +70,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("root fifth", "walking"),
         chords=("backbeat", "charleston"),
         family="jazz",
-        weight=0.7,
+        weight=0.8,
     ),
     "bossa nova": Style(
         (100, 168),
@@ -81,7 +81,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("bossa", "root fifth"),
         chords=("syncopated", "bossa"),
         family="latin",
-        weight=0.8,
+        weight=1.0,
     ),
     "samba": Style(
         (86, 116),
@@ -97,7 +97,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("root fifth", "bossa", "syncopated"),
         chords=("syncopated", "sixteenths"),
         family="latin",
-        weight=0.9,
+        weight=1.0,
     ),
     "cha-cha": Style(
         (104, 132),
@@ -113,7 +113,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("tumbao", "syncopated", "root fifth"),
         chords=("syncopated", "quarters", "off-beats"),
         family="latin",
-        weight=0.9,
+        weight=1.2,
     ),
     "rumba": Style(
         (86, 112),
@@ -129,10 +129,10 @@ TRADITIONAL: dict[str, Style] = {
         bass=("tumbao", "root fifth", "bossa"),
         chords=("syncopated", "arpeggio", "whole", "quarters"),
         family="latin",
-        weight=0.9,
+        weight=1.1,
     ),
     "salsa": Style(
-        (150, 214),
+        (150, 204),
         kick=("................", "X.......X......."),
         snare=("................",),
         hat=("eighths", "quarters"),
@@ -145,7 +145,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("tumbao",),
         chords=("syncopated", "eighths"),
         family="latin",
-        weight=0.8,
+        weight=1.3,
     ),
     "tango": Style(
         (112, 136),
@@ -156,7 +156,7 @@ TRADITIONAL: dict[str, Style] = {
         chords=("quarters", "quarters", "eighths", "habanera"),
         curves=("human", "rubato", "drift"),
         family="classical",
-        weight=0.8,
+        weight=1.0,
     ),
     "waltz": Style(
         (80, 200),
@@ -168,7 +168,7 @@ TRADITIONAL: dict[str, Style] = {
         chords=("after-beats", "after-beats", "arpeggio", "quarters", "whole"),
         curves=("human", "drift", "rubato", "constant"),
         family="acoustic",
-        weight=2.0,
+        weight=2.4,
     ),
     "three four": Style(
         (80, 170),
@@ -180,10 +180,10 @@ TRADITIONAL: dict[str, Style] = {
         bass=("roots", "mixed", "walking"),
         chords=("strum", "whole", "quarters", "arpeggio"),
         family="jazz",
-        weight=0.9,
+        weight=1.1,
     ),
     "six eight": Style(
-        (46, 88),
+        (58, 88),
         beats=2,
         steps=3,
         kick=("X.....", "X....x", "X..?.x"),
@@ -192,7 +192,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("roots", "mixed", "root quarters"),
         chords=("triplets", "arpeggio", "whole", "quarters"),
         curves=("human", "drift", "constant", "rubato"),
-        weight=0.7,
+        weight=1.1,
     ),
     "jig": Style(
         (96, 138),
@@ -205,10 +205,10 @@ TRADITIONAL: dict[str, Style] = {
         chords=("quarters", "strum", "triplets"),
         curves=("human", "drift"),
         family="acoustic",
-        weight=0.6,
+        weight=0.7,
     ),
     "march": Style(
-        (100, 132),
+        (106, 132),
         beats=2,
         kick=("X.......", "X...x..."),
         snare=("x.xxx.xx", "....X...", "x...x.xx", "..x...x."),
@@ -217,7 +217,7 @@ TRADITIONAL: dict[str, Style] = {
         chords=("off-beats", "quarters"),
         curves=("human", "constant"),
         family="classical",
-        weight=0.8,
+        weight=1.0,
     ),
     "polka": Style(
         (106, 140),
@@ -228,7 +228,7 @@ TRADITIONAL: dict[str, Style] = {
         bass=("root fifth",),
         chords=("off-beats",),
         family="acoustic",
-        weight=0.8,
+        weight=1.5,
     ),
     "folk": Style(
         (80, 150),
@@ -265,7 +265,7 @@ TRADITIONAL: dict[str, Style] = {
         chords=("after-beats", "quarters", "arpeggio", "eighths"),
         curves=("human", "rubato"),
         family="classical",
-        weight=0.8,
+        weight=1.0,
     ),
     "chorale": Style(
         (54, 100),

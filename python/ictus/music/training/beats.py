@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ictus.io.annotations import Events
 from ictus.music.training.cache import FeatureCache, statistics
+from ictus.music.training.changes import Change, changes
 from ictus.music.training.folder import Example
 from ictus.music.training.segments import (
-    Augmentation,
+    FeatureAugmentation,
     SegmentBatches,
     SegmentTrainer,
     fold_standardization,
@@ -48,11 +49,10 @@ class BeatTraining:
         Frames of a segment.
     neighbours : tuple of float
         Target widening; see :func:`ictus.music.training.targets.event_targets`.
-    delay : float
-        Seconds by which the targets come after the beats: a network of one direction sees an onset
-        only when the window has passed it. Its beats are late by as much.
-    speeds : tuple of float
-        Each recording is used at these speeds, as a tape would play it: tempo and pitch change.
+    speeds, tempi, semitones : tuple of float
+        How recordings are played beside as they are, of which each epoch takes one by chance: as a
+        tape would (tempo and pitch change), at another tempo alone, at another pitch alone; see
+        :func:`ictus.music.training.changes.changes`.
     augment : bool
         Whether the features are changed in loudness and timbre.
     early_stopping : int, optional
@@ -69,8 +69,9 @@ class BeatTraining:
     learning_rate: float = 0.003
     segment: int = 1000
     neighbours: tuple[float, ...] = (0.5,)
-    delay: float = 0.0
     speeds: tuple[float, ...] = (1.0,)
+    tempi: tuple[float, ...] = ()
+    semitones: tuple[float, ...] = ()
     augment: bool = True
     early_stopping: int | None = None
     validation: float = 0.1
@@ -81,8 +82,11 @@ class BeatTraining:
             raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
         if not 0 <= self.validation < 1:
             raise ValueError(f"validation must be in [0, 1), got {self.validation!r}")
-        if not self.speeds or not all(0.25 <= speed <= 4 for speed in self.speeds):
-            raise ValueError(f"speeds must be numbers from 0.25 to 4, got {self.speeds!r}")
+        self.changes()
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return how recordings are played; the first is as they are."""
+        return changes(self.speeds, self.tempi, self.semitones)
 
     def network(self, features: int) -> SequenceNetwork:
         """Return the network, not trained yet."""
@@ -104,8 +108,6 @@ class BeatTraining:
     def targets(self, events: Events, frames: int, rate: float) -> Array:
         """Return what the network should say for a recording."""
         make = downbeat_targets if self.model == "downbeats" else beat_targets
-        if self.delay:
-            events = Events(events.times + self.delay, events.labels)
         return make(events, frames, rate, neighbours=self.neighbours)
 
 
@@ -125,7 +127,7 @@ def train_beats(
     settings: BeatTraining | None = None,
     *,
     rate: float = 100.0,
-    augmentation: Augmentation | None = None,
+    augmentation: FeatureAugmentation | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callable[[Any, int], Any]] = (),
@@ -140,7 +142,7 @@ def train_beats(
     settings : BeatTraining, optional
     rate : float
         Frames of the features a second.
-    augmentation : Augmentation, optional
+    augmentation : FeatureAugmentation, optional
         What the features' stack is made of; used if the settings ask for it.
     checkpoint : path, optional
         Written after each epoch; if it exists, training goes on from it to the same bits.
@@ -166,11 +168,12 @@ def train_beats(
         raise ValueError(f"training needs at least one recording, got {len(examples)}")
     chosen = [examples[i] for i in np.sort(order[held_out:])]
     kept = [examples[i] for i in np.sort(order[:held_out])]
-    features, targets = _material(chosen, cache, settings, settings.speeds, rate)
+    played = settings.changes()
+    features, targets = _material(chosen, cache, settings, played, rate)
     mean, deviation = statistics(features)
     validation = None
     if kept:
-        x, y = _material(kept, cache, settings, (1.0,), rate)
+        x, y = _material(kept, cache, settings, played[:1], rate)
         scale = 1.0 / deviation
         validation = ([((one - mean) * scale).astype(np.float32) for one in x], y)
     network = settings.network(features[0].shape[1])
@@ -180,6 +183,7 @@ def train_beats(
         length=settings.segment,
         mean=mean,
         deviation=deviation,
+        recordings=np.tile(np.arange(len(chosen)), len(played)).tolist(),
         augmentation=augmentation if settings.augment else None,
         batch_size=settings.batch_size,
         seed=settings.seed,
@@ -209,18 +213,17 @@ def _material(
     examples: Sequence[Example],
     cache: FeatureCache,
     settings: BeatTraining,
-    speeds: Sequence[float],
+    played: Sequence[Change],
     rate: float,
 ) -> tuple[list[Array], list[Array]]:
-    """Features and targets of the recordings at all speeds."""
+    """Features and targets of the recordings, as they are and changed."""
     features: list[Array] = []
     targets: list[Array] = []
-    for speed in speeds:
-        loaded = cache.load([example.audio for example in examples], speed)
+    for change in played:
+        loaded = cache.load([example.audio for example in examples], change)
         for example, one in zip(examples, loaded, strict=True):
-            events = Events(example.events.times / speed, example.events.labels)
             try:
-                targets.append(settings.targets(events, len(one), rate))
+                targets.append(settings.targets(change.events(example.events), len(one), rate))
             except ValueError as error:
                 raise ValueError(f"{example.annotation}: {error}") from None
             features.append(one)

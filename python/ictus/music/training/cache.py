@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.music.training.changes import Change
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
-#: Takes the path of a recording and a factor of its speed, returns features (frames, size).
-Extractor = Callable[[str, float], Array]
+#: Takes the path of a recording and how it is played, returns features (frames, size).
+Extractor = Callable[[str, Change], Array]
+AS_IT_IS = Change()
 
 
 class FeatureCache:
@@ -28,8 +30,8 @@ class FeatureCache:
     folder : path
         It is made if it does not exist; it can be deleted at any time.
     extract : callable
-        ``extract(path, speed)`` returns features, shape (frames, size); it must be importable where
-        several processes work.
+        ``extract(path, change)`` returns features, shape (frames, size); it must be importable
+        where several processes work.
     name : str
         Of the kind of features and their settings: another name, other files.
     jobs : int
@@ -42,15 +44,18 @@ class FeatureCache:
         self.folder, self.extract, self.name, self.jobs = Path(folder), extract, name, jobs
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def place(self, path: str | os.PathLike[str], speed: float = 1.0) -> Path:
+    def place(self, path: str | os.PathLike[str], change: Change = AS_IT_IS) -> Path:
         """Return the file of a recording's features; a changed recording has another one."""
         state = os.stat(path)
+        played = [round(change.tempo, 6), round(change.pitch, 6)]
         key = json.dumps(
-            [os.path.abspath(path), state.st_size, state.st_mtime_ns, self.name, round(speed, 6)]
+            [os.path.abspath(path), state.st_size, state.st_mtime_ns, self.name, *played]
         )
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
 
-    def load(self, paths: Sequence[str | os.PathLike[str]], speed: float = 1.0) -> list[Array]:
+    def load(
+        self, paths: Sequence[str | os.PathLike[str]], change: Change = AS_IT_IS
+    ) -> list[Array]:
         """Return the features of recordings, float16 and mapped; extract those that are missing.
 
         Raises
@@ -58,22 +63,22 @@ class FeatureCache:
         OSError, ValueError
             A recording cannot be read; the message names it.
         """
-        places = [self.place(path, speed) for path in paths]
+        places = [self.place(path, change) for path in paths]
         missing = [(str(p), q) for p, q in zip(paths, places, strict=True) if not q.exists()]
         if missing and self.jobs != 1:
             from joblib import Parallel, delayed
 
             Parallel(n_jobs=self.jobs)(
-                delayed(_extract)(self.extract, path, place, speed) for path, place in missing
+                delayed(_extract)(self.extract, path, place, change) for path, place in missing
             )
         else:
             for path, place in missing:
-                _extract(self.extract, path, place, speed)
+                _extract(self.extract, path, place, change)
         return [np.load(place, mmap_mode="r") for place in places]
 
 
-def _extract(extract: Extractor, path: str, place: Path, speed: float) -> None:
-    features = np.asarray(extract(path, speed))
+def _extract(extract: Extractor, path: str, place: Path, change: Change) -> None:
+    features = np.asarray(extract(path, change))
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ValueError(f"{path}: features must be finite and of shape (frames, size)")
     with io.BytesIO() as file:

@@ -10,24 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.io.annotations import Events
-from ictus.io.audio import AudioFile, audio_blocks
+from ictus.io.audio import audio_blocks
+from ictus.music import time_stretch
 from ictus.music.decoding import decode_beats, decode_downbeats
 from ictus.music.features import (
     Features,
     beat_features,
     difference_frames,
     downbeat_features,
-    online_beat_features,
+    live_beat_features,
 )
 from ictus.music.online import OnlineBeatDecoder
-from ictus.music.training.cache import FeatureCache
-from ictus.music.training.segments import Augmentation
+from ictus.music.training.cache import AS_IT_IS, FeatureCache
+from ictus.music.training.changes import Change
+from ictus.music.training.segments import FeatureAugmentation
 
 Array = NDArray[Any]
 
 FEATURES = {
     "beats": beat_features,
-    "online": online_beat_features,
+    "online": live_beat_features,
     "downbeats": downbeat_features,
 }
 
@@ -43,31 +45,30 @@ def frame_rate(model: str) -> float:
     return features_of(model).fps
 
 
-def extract(path: str, speed: float, *, model: str) -> Array:
-    """Return the features of a recording, played at a speed as a tape would be.
+def extract(path: str, change: Change = AS_IT_IS, *, model: str) -> Array:
+    """Return the features of a recording, played at a tempo and pitch.
 
     Errors and warnings as of :class:`ictus.io.audio.AudioFile`.
     """
     features = features_of(model)
-    if speed == 1.0:
+    if change == AS_IT_IS:
         return np.concatenate(list(features.blocks(audio_blocks(path, features.sample_rate))))
-    import soxr
-
-    with AudioFile(path) as audio:
-        signal = np.concatenate(list(audio.blocks()))
-        source = audio.sample_rate * speed
-    return features(soxr.resample(signal, source, features.sample_rate, quality="HQ"))
+    signal = np.concatenate(list(audio_blocks(path, features.sample_rate)))
+    played = time_stretch.change(
+        signal, features.sample_rate, tempo=change.tempo, pitch=change.pitch
+    )
+    return features(played)
 
 
 def feature_cache(folder: str | os.PathLike[str], model: str, *, jobs: int = 1) -> FeatureCache:
     """Return the cache of a model's features in a folder."""
     features = features_of(model)
     shape = "-".join(str(r.window_size) for r in features.resolutions)
-    name = f"{model} {features.width} {shape} {features.fps}"
+    name = f"{model} {features.width} {shape} {features.fps} {features.reach}"
     return FeatureCache(folder, partial(extract, model=model), name, jobs=jobs)
 
 
-def augmentation(model: str, *, noise: float = 0.0) -> Augmentation:
+def augmentation(model: str, *, noise: float = 0.0) -> FeatureAugmentation:
     """Return the changes of loudness, timbre and noise that fit a model's features."""
     features = features_of(model)
     ratio = features.difference_ratio
@@ -76,7 +77,7 @@ def augmentation(model: str, *, noise: float = 0.0) -> Augmentation:
     lags = tuple(
         difference_frames(r.window_size, ratio, features.hop) for r in features.resolutions
     )
-    return Augmentation(bands, lags, noise=noise)
+    return FeatureAugmentation(bands, lags, noise=noise)
 
 
 def decode(activations: Array, model: str, **options: Any) -> Events:

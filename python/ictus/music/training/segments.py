@@ -19,7 +19,7 @@ Batch = tuple[SequenceBatch, Array, Array | None]
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class FeatureAugmentation:
     """Changes of loudness and timbre, made on the features of each segment.
 
     The features must be stacks of logarithmic spectra ``log10(1 + x)``, each followed by its
@@ -80,6 +80,9 @@ class Augmentation:
 class SegmentBatches(BatchOrder):
     """Minibatches of segments: each epoch covers every recording once, from a random first frame.
 
+    Of a recording that is there in several versions (played at other tempi, say), each epoch takes
+    one by chance.
+
     Parameters
     ----------
     features : sequence of arrays (frames, size)
@@ -89,7 +92,9 @@ class SegmentBatches(BatchOrder):
         Frames of a segment; shorter recordings are segments as they are.
     mean, deviation : arrays, shape (size,)
         What standardises the features.
-    augmentation : Augmentation, optional
+    recordings : sequence of int, optional
+        Which recording each of the features is a version of; by default all are different ones.
+    augmentation : FeatureAugmentation, optional
     batch_size, seed
         See :class:`ictus.train.batches.BatchOrder`.
     """
@@ -102,7 +107,8 @@ class SegmentBatches(BatchOrder):
         length: int,
         mean: Array,
         deviation: Array,
-        augmentation: Augmentation | None = None,
+        recordings: Sequence[int] | None = None,
+        augmentation: FeatureAugmentation | None = None,
         batch_size: int,
         seed: int = 0,
     ) -> None:
@@ -112,33 +118,42 @@ class SegmentBatches(BatchOrder):
         self.mean = np.asarray(mean, np.float32)
         self.scale = (1.0 / np.asarray(deviation)).astype(np.float32)
         self.augmentation = augmentation
-        counts = [max(len(one) // self.length, 1) for one in features]
+        groups = np.arange(len(features)) if recordings is None else np.asarray(recordings)
+        # The numbers of the versions of each recording.
+        self.versions = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+        counts = [max(len(features[own[0]]) // self.length, 1) for own in self.versions]
         # Which recording, and which segment of it.
         self.recording = np.repeat(np.arange(len(counts)), counts)
         self.part = np.concatenate([np.arange(count) for count in counts])
+        self.counts = np.asarray(counts)
         super().__init__(len(self.recording), batch_size=batch_size, shuffle=True, seed=seed)
 
     def epoch(self, number: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of an epoch; their content depends on seed and epoch alone."""
         generator = np.random.Generator(np.random.PCG64([self.seed, number, 1]))
-        rest = np.array([max(len(f) % self.length, 0) for f in self.features])
-        offset = np.array([generator.integers(0, r + 1) if r else 0 for r in rest])
+        chosen = [int(own[generator.integers(len(own))]) for own in self.versions]
+        place = generator.random(len(chosen))
         for index, rows in enumerate(self.rows(number, first), first):
             own = np.random.Generator(np.random.PCG64([self.seed, number, 2, index]))
             frames, wanted = [], []
             for segment in range(self.size)[rows] if isinstance(rows, slice) else rows:
                 recording = self.recording[segment]
-                whole = self.features[recording]
-                begin = 0
-                if len(whole) > self.length:
-                    begin = int(offset[recording] + self.part[segment] * self.length)
+                version = chosen[recording]
+                whole = self.features[version]
+                begin = self._begin(len(whole), recording, self.part[segment], place[recording])
                 end = min(begin + self.length, len(whole))
                 values = np.asarray(whole[begin:end], np.float32)
                 if self.augmentation is not None:
                     values = self.augmentation.apply(values, own)
                 frames.append((values - self.mean) * self.scale)
-                wanted.append(np.asarray(self.targets[recording][begin:end], np.float32))
+                wanted.append(np.asarray(self.targets[version][begin:end], np.float32))
             yield join(frames), np.concatenate(wanted), None
+
+    def _begin(self, frames: int, recording: int, part: int, place: float) -> int:
+        """The first frame of a segment: the segments of a version are evenly spaced over it."""
+        stride = frames / self.counts[recording]
+        free = max(stride - self.length, 0.0)
+        return int(max(min(part * stride + place * (free + 1), frames - self.length), 0))
 
 
 class SegmentTrainer(SequenceTrainer):
