@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
+from ictus.cli.processes import communicator
 
 if TYPE_CHECKING:
     from ictus.music.training import BeatTraining
@@ -25,6 +26,7 @@ examples:
   ictus train beats my-songs --output mine.ictus
   ictus train beats my-songs --model downbeats --folds 8 --checkpoint work
   ictus train beats my-songs --speeds 0.9 1.1 --semitones -2 2 --cache /tmp/features --jobs 8
+  mpiexec -n 4 ictus train beats my-songs --threads 4     (MPI: each process takes a share)
 """
 
 
@@ -102,14 +104,16 @@ def run(options: argparse.Namespace) -> int:
     from ictus.music.training import find_examples, folds
 
     allowed.check_output(options.output, "--output")
+    comm = communicator()
+    speaks = comm is None or comm.Get_rank() == 0
     examples = find_examples(options.folder, "beats", annotations=options.annotations)
-    if not options.json:
+    if speaks and not options.json:
         seconds = sum(float(e.events.times[-1]) for e in examples if len(e.events))
         print(f"{len(examples)} recordings, {seconds / 60:.1f} minutes with beats", flush=True)
     target = Path(options.output)
     results = []
     if options.folds is None:
-        results.append(_train(options, examples, [], target, "all"))
+        results.append(_train(options, examples, [], target, "all", comm))
     else:
         for number, (training, test) in enumerate(
             folds(len(examples), options.folds, options.seed)
@@ -121,6 +125,7 @@ def run(options: argparse.Namespace) -> int:
                     [examples[i] for i in test],
                     target.with_stem(f"{target.stem}-{number + 1}"),
                     f"fold{number + 1}",
+                    comm,
                 )
             )
             if results[-1]["stopped"] == "interrupted":
@@ -130,8 +135,9 @@ def run(options: argparse.Namespace) -> int:
     scores = [r["scores"] for r in results if r["scores"]]
     if len(scores) > 1:
         summary["mean"] = {n: float(np.mean([s[n] for s in scores])) for n in scores[0]}
-    print(json.dumps(summary) if options.json else _text(summary))
-    if interrupted:
+    if speaks:
+        print(json.dumps(summary) if options.json else _text(summary))
+    if interrupted and speaks:
         print("ictus: interrupted; the model so far is saved", file=sys.stderr)
     return 130 if interrupted else 0
 
@@ -159,7 +165,7 @@ def _settings(options: argparse.Namespace) -> BeatTraining:
 
 
 def _train(
-    options: argparse.Namespace, examples: Any, test: Any, output: Path, name: str
+    options: argparse.Namespace, examples: Any, test: Any, output: Path, name: str, comm: Any
 ) -> dict[str, Any]:
     """Train one model, write it, and return what there is to say about it."""
     from ictus.io.model_file import save
@@ -168,7 +174,7 @@ def _train(
 
     settings = _settings(options)
     folder = options.cache or Path(options.folder) / ".ictus-features"
-    cache = feature_cache(folder, options.model, jobs=options.jobs)
+    cache = feature_cache(folder, options.model, jobs=options.jobs, comm=comm)
     checkpoint = None
     if options.checkpoint:
         Path(options.checkpoint).mkdir(parents=True, exist_ok=True)
@@ -182,6 +188,7 @@ def _train(
         augmentation=augmentation(options.model, noise=0.3),
         checkpoint=checkpoint,
         progress=False if options.quiet or options.json else None,
+        comm=comm,
     )
     kept = test or [e for e in examples if e.name in set(trained.validation)]
     scores = _measure(trained.network, kept, cache, options.model)
@@ -192,7 +199,8 @@ def _train(
         "provenance": f"ictus train beats --model {options.model} --seed {options.seed}",
         "metrics": {f"{'test' if test else 'validation'}_{k}": v for k, v in scores.items()},
     }
-    save(output, trained.network, card)
+    if comm is None or comm.Get_rank() == 0:
+        save(output, trained.network, card)
     return {
         "model": str(output),
         "epochs": len(trained.history["loss"]) if "loss" in trained.history else 0,

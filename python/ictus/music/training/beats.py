@@ -131,6 +131,7 @@ def train_beats(
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callable[[Any, int], Any]] = (),
+    comm: Any = None,
 ) -> Trained:
     """Train a beat tracker on recordings with annotations.
 
@@ -146,8 +147,8 @@ def train_beats(
         What the features' stack is made of; used if the settings ask for it.
     checkpoint : path, optional
         Written after each epoch; if it exists, training goes on from it to the same bits.
-    progress, callbacks
-        See :class:`ictus.train.Trainer`.
+    progress, callbacks, comm
+        See :class:`ictus.train.Trainer`; the cache should have the same `comm`.
 
     Returns
     -------
@@ -202,6 +203,7 @@ def train_beats(
         checkpoint=checkpoint,
         progress=progress,
         callbacks=callbacks,
+        comm=comm,
     )
     trainer.resume()
     history = trainer.fit_segments(batches, validation)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.music.training.changes import Change
+from ictus.train.distributed import Processes
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
@@ -36,12 +37,22 @@ class FeatureCache:
         Of the kind of features and their settings: another name, other files.
     jobs : int
         Processes, by joblib; -1: one a processor.
+    comm : mpi4py.MPI.Comm, optional
+        Each process of MPI extracts its share of what is missing; all see the folder, and all call
+        :meth:`load` with the same recordings.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], extract: Extractor, name: str, *, jobs: int = 1
+        self,
+        folder: str | os.PathLike[str],
+        extract: Extractor,
+        name: str,
+        *,
+        jobs: int = 1,
+        comm: Any = None,
     ) -> None:
         self.folder, self.extract, self.name, self.jobs = Path(folder), extract, name, jobs
+        self.processes = Processes(comm)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def place(self, path: str | os.PathLike[str], change: Change = AS_IT_IS) -> Path:
@@ -64,7 +75,8 @@ class FeatureCache:
             A recording cannot be read; the message names it.
         """
         places = [self.place(path, change) for path in paths]
-        missing = [(str(p), q) for p, q in zip(paths, places, strict=True) if not q.exists()]
+        pairs = list(zip(paths, places, strict=True))[self.processes.share(len(paths))]
+        missing = [(str(path), place) for path, place in pairs if not place.exists()]
         if missing and self.jobs != 1:
             from joblib import Parallel, delayed
 
@@ -74,6 +86,7 @@ class FeatureCache:
         else:
             for path, place in missing:
                 _extract(self.extract, path, place, change)
+        self.processes.sum(0.0)  # until all have made theirs
         return [np.load(place, mmap_mode="r") for place in places]
 
 

@@ -60,12 +60,14 @@ def extract(path: str, change: Change = AS_IT_IS, *, model: str) -> Array:
     return features(played)
 
 
-def feature_cache(folder: str | os.PathLike[str], model: str, *, jobs: int = 1) -> FeatureCache:
-    """Return the cache of a model's features in a folder."""
+def feature_cache(
+    folder: str | os.PathLike[str], model: str, *, jobs: int = 1, comm: Any = None
+) -> FeatureCache:
+    """Return the cache of a model's features in a folder; see :class:`FeatureCache`."""
     features = features_of(model)
     shape = "-".join(str(r.window_size) for r in features.resolutions)
     name = f"{model} {features.width} {shape} {features.fps} {features.reach}"
-    return FeatureCache(folder, partial(extract, model=model), name, jobs=jobs)
+    return FeatureCache(folder, partial(extract, model=model), name, jobs=jobs, comm=comm)
 
 
 def augmentation(model: str, *, noise: float = 0.0) -> FeatureAugmentation:
