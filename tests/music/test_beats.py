@@ -7,6 +7,7 @@ import ictus
 from ictus import music
 from ictus.music import beats as beats_module
 from ictus.music.beats import load_networks, model_path
+from ictus.music.parts import parts_with_context
 from tests.music.sounds import clicks, detector, recurrent
 
 
@@ -51,11 +52,9 @@ def test_long_recordings_in_parts(monkeypatch):
 
 
 @pytest.mark.parametrize("frames", [0, 1, 699, 700, 1000, 1001, 2100, 2400])
-def test_parts_cover_every_frame_once(monkeypatch, frames):
-    monkeypatch.setattr(beats_module, "PART", 700)
-    monkeypatch.setattr(beats_module, "CONTEXT", 300)
+def test_parts_cover_every_frame_once(frames):
     x = np.arange(frames, dtype=np.float32)[:, np.newaxis]
-    parts = list(beats_module._parts(np.array_split(x, 7)))
+    parts = list(parts_with_context(np.array_split(x, 7), 700, 300))
     covered = [features[first:last] for features, first, last in parts]
     np.testing.assert_array_equal(np.concatenate([*covered, x[:0]]), x)
     assert all(len(features) <= 700 + 2 * 300 + frames // 7 + 1 for features, _, _ in parts)

@@ -2,13 +2,14 @@
 
 import pytest
 
-from ictus.train import Constant, Exponential, Linear, NesterovMomentum, Schedule, Steps
+from ictus.train import Constant, Exponential, Linear, NesterovMomentum, Ramp, Schedule, Steps
 
 CASES = [
     (Constant(0.1), {0: 0.1, 7.5: 0.1}),
     (Exponential(10.0, 0.5), {0: 10, 0.99: 10, 1: 5, 2.5: 2.5}),
     (Linear(0.5, 0.99, 500), {0: 0.5, 250: 0.745, 500: 0.99, 900: 0.99}),
     (Linear(0.5, 0.9, 0), {0: 0.9}),
+    (Ramp(0.45, 0.9, 10, 20), {0: 0.45, 10: 0.45, 15: 0.675, 20: 0.9, 99: 0.9}),
     (Steps((1.0, 0.1, 0.01), (3, 6)), {0: 1.0, 2.9: 1.0, 3: 0.1, 6: 0.01, 99: 0.01}),
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ictus.music.features import (
     online_beat_features,
 )
 from ictus.music.online import OnlineBeatDecoder
+from ictus.music.parts import CONTEXT, PART, parts_with_context
 from ictus.music.tempo import estimate_tempo
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ FEATURES = {
     162: online_beat_features,
 }
 
-# Longer recordings go through networks of two directions in parts (frames), each with what is
-# before and after it; there the networks' memory has faded.
-PART, CONTEXT = 30_000, 2_000
 THRESHOLD = 0.05
 
 
@@ -178,7 +176,8 @@ class BeatTracker:
         -------
         array, shape (frames,) or (frames, 2)
         """
-        parts = [self._outputs(*part) for part in _parts(self.features.blocks(blocks))]
+        cut = parts_with_context(self.features.blocks(blocks), PART, CONTEXT)
+        parts = [self._outputs(*part) for part in cut]
         columns = self.networks[0].output_size
         mean = np.concatenate([*parts, np.empty((0, columns), np.float32)])
         return mean[:, 1:] if self.downbeats else mean[:, 0]
@@ -218,23 +217,6 @@ class BeatTracker:
     def track_signal(self, signal: npt.ArrayLike) -> Beats:
         """Return the beats of a mono signal at 44.1 kHz, shape (samples,)."""
         return self.decode(self.activations([np.asarray(signal, np.float32)]))
-
-
-def _parts(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, int, int]]:
-    """Cut features into parts: yield (features, first, last), where first .. last is the part."""
-    waiting: list[Samples] = []
-    frames, before = 0, 0  # waiting in all; of them context before the part
-    for block in blocks:
-        waiting.append(block)
-        frames += len(block)
-        while frames >= before + PART + CONTEXT:
-            joined = np.concatenate(waiting)
-            yield joined[: before + PART + CONTEXT], before, before + PART
-            kept = joined[before + PART - CONTEXT :].copy()
-            waiting, frames, before = [kept], len(kept), CONTEXT
-    joined = np.concatenate([*waiting]) if waiting else np.empty((0, 0), np.float32)
-    if len(joined) > before:
-        yield joined, before, len(joined)
 
 
 class OnlineBeatTracker:

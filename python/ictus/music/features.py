@@ -8,7 +8,7 @@ goes in as a whole or in pieces of any size; the numbers are the same, bit by bi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -308,6 +308,12 @@ def onset_features() -> Features:
     """
     resolutions = _stack((1024, 2048, 4096), mel_filterbank)
     return Features(resolutions, scale=1.0, add=float(np.spacing(1.0)))
+
+
+def online_onset_features() -> Features:
+    """The same spectra for live input: windows that end 30 ms after the time of their frame."""
+    look_ahead = round(0.03 * SAMPLE_RATE)
+    return replace(onset_features(), causal=True, look_ahead=look_ahead)
 
 
 def recurrent_onset_features() -> Features:

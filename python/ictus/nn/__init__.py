@@ -18,6 +18,7 @@ from ictus.nn.pooling import AveragePool, Flatten, MaxPool
 from ictus.nn.recurrent import GRU, Bidirectional, Recurrent
 from ictus.nn.sequence_network import SequenceNetwork
 from ictus.nn.sequences import SequenceBatch
+from ictus.nn.standardize import Standardize
 from ictus.nn.stream import Stream
 from ictus.nn.subsampling import Subsampling
 from ictus.nn.tied import TiedDense
@@ -51,6 +52,7 @@ __all__ = [
     "SequenceBatch",
     "SequenceNetwork",
     "SpatialDropout",
+    "Standardize",
     "Stream",
     "Subsampling",
     "TiedDense",

@@ -19,6 +19,7 @@ from ictus.nn.parameters import connect, parameter_count
 from ictus.nn.pooling import AveragePool, Flatten, MaxPool
 from ictus.nn.recurrent import GRU, Recurrent
 from ictus.nn.shapes import as_shape
+from ictus.nn.standardize import Standardize
 from ictus.nn.subsampling import Subsampling
 from ictus.nn.tied import TiedDense
 from ictus.nn.transposed_convolution import ConvTranspose2D, Upsample
@@ -42,6 +43,7 @@ LAYERS: dict[str, type[Layer]] = {
         Noise,
         Recurrent,
         SpatialDropout,
+        Standardize,
         Subsampling,
         TiedDense,
         Upsample,

@@ -167,7 +167,7 @@ class Network(CurvatureProducts, Chain):
     def loss(
         self, x: Any, y: Any, weights: Array | None = None, *, batch_size: int | None = None
     ) -> float:
-        """Return the mean loss (weighted, with ``weights`` (rows,)), without penalties."""
+        """Return the mean loss (weighted, with ``weights`` as below), without penalties."""
         x = self.check_input(x)
         y = self.checked_targets(y, x)
         if len(x) == 0:
@@ -201,8 +201,8 @@ class Network(CurvatureProducts, Chain):
             Of the network's dtype, contiguous rows.
         y : array
             Targets as :meth:`checked_targets` gives them.
-        weights : array, shape (rows,), optional
-            Weights of the examples, of the network's dtype.
+        weights : array, shape (rows,) or (rows, *places), optional
+            Weights of the examples, or of all their outputs, of the network's dtype.
         scale : float, optional
             Factor of the sum of losses; 1 / rows if not given.
         training : bool

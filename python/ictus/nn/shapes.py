@@ -104,9 +104,14 @@ def targets_by_place(
 def by_place(
     logits: Array, y: Array, weights: Array | None, outputs: int
 ) -> tuple[Array, Array, Array | None]:
-    """Return logits, targets and weights of examples with a row a place."""
+    """Return logits, targets and weights of examples with a row a place.
+
+    Weights may be those of the places already.
+    """
     flat = logits.reshape(-1, outputs)
-    if weights is not None and len(flat) != len(logits):
+    if weights is not None and weights.size == len(flat):
+        weights = weights.reshape(-1)
+    elif weights is not None:
         weights = np.repeat(weights, len(flat) // max(len(logits), 1))
     labels = y.dtype.kind == "i"
     return flat, y.reshape(-1) if labels else y.reshape(-1, outputs), weights

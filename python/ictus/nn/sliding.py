@@ -23,6 +23,7 @@ from ictus.nn.layer import Array, Layer, Sizes
 from ictus.nn.noise import Noise
 from ictus.nn.pooling import Flatten, PoolingLayer
 from ictus.nn.shapes import NUMBERS_AT_ONCE, size_of
+from ictus.nn.standardize import Standardize
 from ictus.nn.window import WindowLayer
 
 if TYPE_CHECKING:
@@ -32,15 +33,16 @@ if TYPE_CHECKING:
 class _Slider:
     """Makes the layers of a sliding network, one after the other."""
 
-    def __init__(self, shape: Sizes, axes: Sequence[int]) -> None:
+    def __init__(self, shape: Sizes, axes: Sequence[int], training: bool) -> None:
         self.shape = shape
+        self.training = training
         self.places: Sizes = shape[:-1]  # of a patch, where the chain stands
         self.axes = axes
         self.dilation = [1] * len(self.places)
         self.flat = False
 
     def layers(self, layers: Sequence[Layer]) -> Iterator[Layer]:
-        """Yield the layers that slide; those that do nothing in inference are left out."""
+        """Yield the layers that slide; without training, those that only it needs are left out."""
         for layer in layers:
             if isinstance(layer, Flatten):
                 self.flat = True
@@ -52,7 +54,14 @@ class _Slider:
                 isinstance(layer, BatchNorm) and not (self.flat and size_of(self.places) > 1)
             ):
                 yield _again(layer)
-            elif not isinstance(layer, Dropout | SpatialDropout | Noise):
+            elif isinstance(layer, Standardize):
+                if self.flat:
+                    raise ValueError("slide: a layer Standardize after Flatten cannot slide")
+                yield _again(layer)
+            elif isinstance(layer, Dropout | SpatialDropout | Noise):
+                if self.training:
+                    yield _again(layer)
+            else:
                 where = " after Flatten" if isinstance(layer, BatchNorm) else ""
                 raise ValueError(f"slide: a layer {type(layer).__name__}{where} cannot slide")
 
@@ -63,6 +72,8 @@ class _Slider:
     def _dense(self, layer: Dense) -> Layer:
         entry = {"filters": layer.units, "kernel_size": self._extent(self.places)}
         entry |= {"activation": layer.activation, "dilation": self._extent(self.dilation)}
+        if self.training:
+            entry |= {"dropout": layer.dropout}
         self.places = (1,) * len(self.places)
         return _layer("conv1d" if len(self.places) == 1 else "conv2d", entry)
 
@@ -96,7 +107,9 @@ class _Slider:
         entry |= {"stride": self._extent(steps), "dilation": self._extent(wide)}
         entry["padding"] = padding[0] if axes == 1 else tuple(padding)
         self.places = tuple(places)
-        return _layer(entry.pop("kind"), entry | ({"dropout": 0.0} if "dropout" in entry else {}))
+        if "dropout" in entry and not self.training:
+            entry["dropout"] = 0.0
+        return _layer(entry.pop("kind"), entry)
 
 
 def _layer(kind: str, entry: dict[str, Any]) -> Layer:
@@ -110,8 +123,10 @@ def _again(layer: Layer) -> Layer:
     return _layer(entry.pop("kind"), entry)
 
 
-def sliding_network(network: Network, axes: Sequence[int]) -> Network:
+def sliding_network(network: Network, axes: Sequence[int], *, training: bool = False) -> Network:
     """Return the network that gives the outputs of all patches of an image of any size.
+
+    Its flat vector has the numbers of the given one, in the same order.
 
     Parameters
     ----------
@@ -119,6 +134,9 @@ def sliding_network(network: Network, axes: Sequence[int]) -> Network:
         Of images or sequences of a fixed size: the patches.
     axes : sequence of int
         Along which patches are taken; along the others they are as large as the image.
+    training : bool
+        Keep dropout and noise, to train on patches that lie side by side: what they share is
+        computed once. A unit drops out at each place by itself.
 
     Raises
     ------
@@ -131,14 +149,16 @@ def sliding_network(network: Network, axes: Sequence[int]) -> Network:
     chosen = sorted(set(axes))
     if not chosen or chosen[0] < 0 or chosen[-1] >= len(shape) - 1:
         raise ValueError(f"slide: axes must be among 0 .. {len(shape) - 2}, got {axes!r}")
-    slider = _Slider(tuple(n or 0 for n in shape), chosen)
+    slider = _Slider(tuple(n or 0 for n in shape), chosen, training)
     layers = list(slider.layers(network.layers))
     if any(n != 1 for n in slider.places):
         raise ValueError(
             f"slide: the network must give one output a patch, got {slider.places} places"
         )
     any_size = tuple(None if i in chosen else n for i, n in enumerate(shape))
-    made = type(network)(any_size, layers, network.loss_name, dtype=network.dtype)
+    made = type(network)(
+        any_size, layers, network.loss_name, dtype=network.dtype, seed=network.seed
+    )
     made.numbers[...] = network.numbers
     return made
 

@@ -13,6 +13,7 @@ from ictus.train.schedules import (
     Exponential,
     Linear,
     NesterovMomentum,
+    Ramp,
     Schedule,
     Steps,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Linear",
     "NesterovMomentum",
     "NetworkObjective",
+    "Ramp",
     "Schedule",
     "SequenceBatches",
     "SequenceTrainer",

@@ -76,6 +76,28 @@ class Linear(Schedule):
 
 
 @dataclass(frozen=True)
+class Ramp(Schedule):
+    """``start`` until the epoch ``first``, then linearly to ``end`` at ``last``, and ``end``.
+
+    Schlüter & Böck 2014 raise the momentum from 0.45 to 0.9 between epochs 10 and 20.
+    """
+
+    start: float
+    end: float
+    first: float
+    last: float
+    name: ClassVar[str] = "ramp"
+
+    def __post_init__(self) -> None:
+        if not self.first < self.last:
+            raise ValueError(f"Ramp: last must be after first, got {self.first} and {self.last}")
+
+    def __call__(self, epoch: float) -> float:
+        share = min(max((epoch - self.first) / (self.last - self.first), 0.0), 1.0)
+        return self.start + (self.end - self.start) * share
+
+
+@dataclass(frozen=True)
 class Steps(Schedule):
     """``values[i]`` from ``boundaries[i - 1]`` to ``boundaries[i]``: one value more than bounds."""
 

@@ -2,17 +2,20 @@
 
 from ictus.music.synthesis.composer import compose
 from ictus.music.synthesis.corpus import make_piece, pieces, write_corpus, write_piece
+from ictus.music.synthesis.ensembles import ENSEMBLES, compose_for
 from ictus.music.synthesis.midi_score import read_score
 from ictus.music.synthesis.mix import Recording, render
 from ictus.music.synthesis.score import Part, Score, perform
 from ictus.music.synthesis.styles import STYLES
 
 __all__ = [
+    "ENSEMBLES",
     "STYLES",
     "Part",
     "Recording",
     "Score",
     "compose",
+    "compose_for",
     "make_piece",
     "perform",
     "pieces",

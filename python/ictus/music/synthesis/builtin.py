@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.music.synthesis.audible import attack_delay
 from ictus.music.synthesis.drum_sounds import DrumKit
 from ictus.music.synthesis.score import Part
 from ictus.music.synthesis.tones import Timbre, render_note
@@ -25,7 +26,12 @@ ROLE_KINDS: dict[str, tuple[str, ...]] = {
 
 
 def render_part(
-    part: Part, notes: Array, seconds: float, rate: int, generator: np.random.Generator
+    part: Part,
+    notes: Array,
+    seconds: float,
+    rate: int,
+    generator: np.random.Generator,
+    delays: Array | None = None,
 ) -> Array:
     """Return the sound of one part, shape (samples,), float32.
 
@@ -40,6 +46,8 @@ def render_part(
         Samples a second.
     generator : numpy.random.Generator
         Of the timbre.
+    delays : array, shape (notes,), optional
+        Becomes the seconds until the attack of each note is heard; drums have none.
     """
     out = np.zeros(int(np.ceil(seconds * rate)), np.float32)
     starts = np.round(notes["start"] * rate).astype(np.int64)
@@ -57,12 +65,16 @@ def render_part(
     # A note is rendered once for each pitch and duration; a voice never sings twice the same.
     durations = np.maximum(np.round(notes["duration"] * 20.0), 1.0) / 20.0
     rendered: dict[tuple[int, float], Array] = {}
-    for start, pitch, duration, level in zip(
-        starts.tolist(), notes["pitch"].tolist(), durations.tolist(), loudness, strict=True
+    late: dict[tuple[int, float], float] = {}
+    for i, (start, pitch, duration, level) in enumerate(
+        zip(starts.tolist(), notes["pitch"].tolist(), durations.tolist(), loudness, strict=True)
     ):
         place = (pitch, min(duration, 6.0))
         if place not in rendered or timbre.kind == "voice":
             rendered[place] = render_note(timbre, pitch, place[1], rate, generator)
+            late[place] = 0.0 if delays is None else attack_delay(rendered[place], rate)
+        if delays is not None:
+            delays[i] = late[place]
         _add(out, start, rendered[place], level)
     return out
 

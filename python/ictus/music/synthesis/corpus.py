@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.io.annotations import format_beats, format_sections, format_times
-from ictus.music.synthesis.composer import compose
+from ictus.music.synthesis.ensembles import compose_for
 from ictus.music.synthesis.mix import Recording, render
 from ictus.train.files import write_atomically
 
@@ -31,15 +31,16 @@ def make_piece(number: int, seed: int, **options: Any) -> Recording:
     number, seed : int
         Together they determine the piece; no piece depends on another.
     options
-        ``seconds``, ``style`` and ``instruments`` of
-        :func:`ictus.music.synthesis.composer.compose`, the others of
+        ``ensemble`` (:func:`ictus.music.synthesis.ensembles.compose_for`), ``seconds``, ``style``
+        and ``instruments`` of :func:`ictus.music.synthesis.composer.compose`, the others of
         :func:`ictus.music.synthesis.mix.render`.
     """
     written, played = np.random.SeedSequence(seed, spawn_key=(number,)).spawn(2)
     composing = {
         name: options.pop(name) for name in ("seconds", "style", "instruments") if name in options
     }
-    return render(compose(written, **composing), played, **options)
+    ensemble = options.pop("ensemble", "band")
+    return render(compose_for(ensemble, written, **composing), played, **options)
 
 
 def pieces(count: int, seed: int = 0, *, first: int = 0, **options: Any) -> Iterator[Recording]:

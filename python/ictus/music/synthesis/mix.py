@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.music.synthesis import effects, fluidsynth
+from ictus.music.synthesis.audible import audible, band_powers, fluidsynth_delays
 from ictus.music.synthesis.builtin import render_part
 from ictus.music.synthesis.score import Part, Score, perform
 
 Array = NDArray[Any]
 
-#: Notes softer than this are not annotated as onsets; nobody hears them in a mix.
+#: Strokes softer than this are not annotated; nobody hears them in a mix.
 AUDIBLE_VELOCITY = 25
 #: Onsets nearer than this are one, in seconds.
 SAME_ONSET = 0.012
@@ -32,7 +33,8 @@ class Recording:
     beats : array, shape (beats, 2)
         Times in seconds and numbers in the bar (1: downbeat).
     onsets : array, shape (onsets,)
-        Times of all audible notes; those that begin together are one.
+        Times at which the attacks of all notes are heard that the mix does not cover; those that
+        begin together are one. See :mod:`ictus.music.synthesis.audible`.
     drum_onsets : array, shape (strokes, 2)
         Time and note of General MIDI's percussion map.
     sections : list of (begin, end, label)
@@ -89,15 +91,15 @@ def render(
     generator = np.random.Generator(np.random.PCG64(seed))
     events = perform(score, generator)
     seconds = score.seconds + float(generator.uniform(0.3, 2.0))
-    stems, sources = _stems(score, events, seconds, sample_rate, synthesizer, generator)
-    mixed = _mix(stems, sample_rate, effect, generator)
-    onsets, drum_onsets = _onsets(score.parts, events)
+    stems, sources, delays = _stems(score, events, seconds, sample_rate, synthesizer, generator)
+    mixed, total = _mix(stems, sample_rate, effect, generator)
+    heard = _heard(score.parts, events, delays, stems, total, sample_rate)
     return Recording(
         mixed,
         sample_rate,
         score.beats(),
-        onsets,
-        drum_onsets,
+        distinct(np.sort(np.concatenate([*heard, np.zeros(0)])), SAME_ONSET),
+        _strokes(score.parts, events),
         score.section_times(),
         {
             "style": score.style,
@@ -122,10 +124,11 @@ def _stems(
     rate: int,
     synthesizer: str,
     generator: np.random.Generator,
-) -> tuple[dict[str, Array], dict[str, str]]:
-    """The sound of each group, and where it came from."""
+) -> tuple[dict[str, Array], dict[str, str], list[Array]]:
+    """The sound of each group, where it came from, and the delays of all attacks."""
     stems: dict[str, Array] = {}
     sources: dict[str, str] = {}
+    delays = [np.zeros(len(e)) for e in events]
     for group in GROUPS:
         built_in = generator.random() < 0.3
         members = [i for i, part in enumerate(score.parts) if _group(part) == group]
@@ -137,19 +140,21 @@ def _stems(
         outside = [i for i in members if i not in inside]
         sound = np.zeros(int(np.ceil(seconds * rate)), np.float32)
         for i in inside:
-            made = render_part(score.parts[i], events[i], seconds, rate, generator)
+            made = render_part(score.parts[i], events[i], seconds, rate, generator, delays[i])
             sound += _levelled(made) * _gain(score.parts[i].gain)
         if outside:
             machine = fluidsynth.synthesizer(rate)
             parts = [score.parts[i] for i in outside]
             both = machine.render(parts, [events[i] for i in outside], seconds)
             sound += _levelled(both.mean(1)[: len(sound)]) * _gain(parts[0].gain)
+            for i in outside:
+                delays[i] = fluidsynth_delays(score.parts[i], events[i], rate)
         if members:
             stems[group] = sound
             sources[group] = "+".join(
                 name for name, used in (("builtin", inside), ("fluidsynth", outside)) if used
             )
-    return stems, sources
+    return stems, sources, delays
 
 
 def _gain(decibels: float) -> np.float32:
@@ -174,7 +179,8 @@ LEVELS = {"drums": (0.0, 3.0), "bass": (-2.5, 3.0), "harmony": (-4.5, 3.5), "lea
 
 def _mix(
     stems: dict[str, Array], rate: int, effect: float, generator: np.random.Generator
-) -> Array:
+) -> tuple[Array, Array]:
+    """The finished mix, and the sum of the stems with their room; stems become what is in it."""
     length = max((len(s) for s in stems.values()), default=1)
     total: Array = np.zeros(length, np.float32)
     reverberant = np.zeros_like(total)
@@ -196,10 +202,11 @@ def _mix(
                 sound = effects.drive(sound, float(np.exp(generator.uniform(0.0, 3.0))))
             sound = _levelled(sound) * _gain(generator.normal(mean, deviation * effect))
         total += sound
+        stems[group] = sound
         if wet:
             reverberant += sound * np.float32(generator.uniform(0.1, 1.0))
     if not effect:
-        return _limited(total, 0.9)
+        return _limited(total, 0.9), total
     if wet:
         room = effects.impulse_response(
             float(np.exp(generator.uniform(np.log(0.2), np.log(2.5)))),
@@ -208,7 +215,7 @@ def _mix(
             generator,
         )
         total = total + np.float32(wet) * effects.convolve(reverberant, room)
-    return _mastered(total, rate, effect, generator)
+    return _mastered(total, rate, effect, generator), total
 
 
 def _mastered(total: Array, rate: int, effect: float, generator: np.random.Generator) -> Array:
@@ -233,16 +240,33 @@ def _limited(sound: Array, level: float) -> Array:
     return sound * np.float32(level / highest) if highest > 0 else sound
 
 
-def _onsets(parts: list[Part], events: list[Array]) -> tuple[Array, Array]:
-    heard = [e[e["velocity"] >= AUDIBLE_VELOCITY] for e in events]
-    strokes = [
-        np.column_stack([e["start"], e["pitch"]])
-        for part, e in zip(parts, heard, strict=True)
-        if part.role == "drums"
-    ]
-    times = np.sort(np.concatenate([e["start"] for e in heard])) if heard else np.zeros(0)
-    drums = np.concatenate(strokes) if strokes else np.zeros((0, 2))
-    return distinct(times, SAME_ONSET), drums[np.argsort(drums[:, 0], kind="stable")]
+def _heard(
+    parts: list[Part],
+    events: list[Array],
+    delays: list[Array],
+    stems: dict[str, Array],
+    total: Array,
+    rate: int,
+) -> list[Array]:
+    """The times of each part's attacks that are heard in the mix."""
+    mix = band_powers(total, rate)
+    powers = {group: band_powers(stem, rate) for group, stem in stems.items()}
+    heard = []
+    for part, event, delay in zip(parts, events, delays, strict=True):
+        times = event["start"] + delay
+        heard.append(times[audible(times, powers[_group(part)], mix)])
+    return heard
+
+
+def _strokes(parts: list[Part], events: list[Array]) -> Array:
+    """Time and note of the strokes on drums."""
+    strokes = [np.zeros((0, 2))]
+    for part, event in zip(parts, events, strict=True):
+        if part.role == "drums":
+            loud = event[event["velocity"] >= AUDIBLE_VELOCITY]
+            strokes.append(np.column_stack([loud["start"], loud["pitch"]]))
+    drums = np.concatenate(strokes)
+    return drums[np.argsort(drums[:, 0], kind="stable")]
 
 
 def distinct(times: Array, distance: float) -> Array:

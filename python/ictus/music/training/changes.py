@@ -25,7 +25,8 @@ class Change:
 
     def events(self, events: Events) -> Events:
         """Return the annotation of the changed recording."""
-        return Events(events.times / self.tempo, events.labels)
+        ends = None if events.ends is None else events.ends / self.tempo
+        return Events(events.times / self.tempo, events.labels, ends)
 
 
 def changes(

@@ -1,8 +1,10 @@
-"""What each beat model is fed with, and how its outputs become beats."""
+"""What each model is fed with, and how its outputs become beats or onsets."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -19,30 +21,54 @@ from ictus.music.features import (
     difference_frames,
     downbeat_features,
     live_beat_features,
+    max_pool,
 )
 from ictus.music.online import OnlineBeatDecoder
+from ictus.music.onsets import ONSET_MODELS, decode_onsets
+from ictus.music.training.augmentation import FeatureAugmentation, LogarithmicAugmentation
 from ictus.music.training.cache import AS_IT_IS, FeatureCache
 from ictus.music.training.changes import Change
-from ictus.music.training.segments import FeatureAugmentation
 
 Array = NDArray[Any]
 
-FEATURES = {
-    "beats": beat_features,
-    "online": live_beat_features,
-    "downbeats": downbeat_features,
+
+@dataclass(frozen=True)
+class ModelMaterial:
+    """What a model is fed with, and what its annotations are.
+
+    Attributes
+    ----------
+    kind : {"beats", "onsets", "segments"}
+        Of the annotations; see :func:`ictus.music.training.folder.find_examples`.
+    features : callable
+        Makes the :class:`ictus.music.features.Features`.
+    pool : int
+        Of so many frames only the maximum goes on (:func:`ictus.music.features.max_pool`).
+    """
+
+    kind: str
+    features: Callable[[], Features]
+    pool: int = 1
+
+
+#: The models that can be trained, by name.
+MODELS = {
+    "beats": ModelMaterial("beats", beat_features),
+    "online": ModelMaterial("beats", live_beat_features),
+    "downbeats": ModelMaterial("beats", downbeat_features),
+    **{name: ModelMaterial("onsets", model.features) for name, model in ONSET_MODELS.items()},
 }
 
 
 @lru_cache(maxsize=4)
 def features_of(model: str) -> Features:
-    """Return the features of a beat model."""
-    return FEATURES[model]()
+    """Return the features of a model, before pooling."""
+    return MODELS[model].features()
 
 
 def frame_rate(model: str) -> float:
-    """Return the frames a second of a model's features."""
-    return features_of(model).fps
+    """Return the frames a second that a model sees."""
+    return features_of(model).fps / MODELS[model].pool
 
 
 def extract(path: str, change: Change = AS_IT_IS, *, model: str) -> Array:
@@ -52,12 +78,13 @@ def extract(path: str, change: Change = AS_IT_IS, *, model: str) -> Array:
     """
     features = features_of(model)
     if change == AS_IT_IS:
-        return np.concatenate(list(features.blocks(audio_blocks(path, features.sample_rate))))
+        blocks = features.blocks(audio_blocks(path, features.sample_rate))
+        return max_pool(np.concatenate(list(blocks)), MODELS[model].pool)
     signal = np.concatenate(list(audio_blocks(path, features.sample_rate)))
     played = time_stretch.change(
         signal, features.sample_rate, tempo=change.tempo, pitch=change.pitch
     )
-    return features(played)
+    return max_pool(features(played), MODELS[model].pool)
 
 
 def feature_cache(
@@ -66,16 +93,21 @@ def feature_cache(
     """Return the cache of a model's features in a folder; see :class:`FeatureCache`."""
     features = features_of(model)
     shape = "-".join(str(r.window_size) for r in features.resolutions)
-    name = f"{model} {features.width} {shape} {features.fps} {features.reach}"
+    name = f"{model} {features.width} {shape} {frame_rate(model)} {features.reach}"
     return FeatureCache(folder, partial(extract, model=model), name, jobs=jobs, comm=comm)
 
 
-def augmentation(model: str, *, noise: float = 0.0) -> FeatureAugmentation:
-    """Return the changes of loudness, timbre and noise that fit a model's features."""
+def augmentation(model: str, *, noise: float = 0.0) -> Any:
+    """Return the changes of loudness, timbre and noise that fit a model's features.
+
+    Of features with increases (recurrent networks) a :class:`FeatureAugmentation`, else a
+    :class:`LogarithmicAugmentation`.
+    """
     features = features_of(model)
     ratio = features.difference_ratio
-    assert ratio is not None
     bands = tuple(r.filterbank.bands for r in features.resolutions)
+    if ratio is None:
+        return LogarithmicAugmentation(len(bands), noise=noise)
     lags = tuple(
         difference_frames(r.window_size, ratio, features.hop) for r in features.resolutions
     )
@@ -83,17 +115,20 @@ def augmentation(model: str, *, noise: float = 0.0) -> FeatureAugmentation:
 
 
 def decode(activations: Array, model: str, **options: Any) -> Events:
-    """Return the beats of a network's outputs, shape (frames, outputs).
+    """Return the beats or onsets of a network's outputs, shape (frames, outputs).
 
     Parameters
     ----------
     activations : array
-        Outputs of a network of :class:`ictus.music.training.BeatTraining`.
-    model : {"beats", "online", "downbeats"}
+        Outputs of a network that was trained as `model`.
+    model : str
+        One of :data:`MODELS`.
     options
-        Of :func:`ictus.music.decode_beats`, :class:`ictus.music.OnlineBeatDecoder` or
-        :func:`ictus.music.decode_downbeats`.
+        Of :func:`ictus.music.decode_beats`, :class:`ictus.music.OnlineBeatDecoder`,
+        :func:`ictus.music.decode_downbeats` or :func:`ictus.music.onsets.decode_onsets`.
     """
+    if MODELS[model].kind == "onsets":
+        return Events(decode_onsets(activations, model, **options))
     if model == "downbeats":
         beats = decode_downbeats(activations[:, 1:], **options)
         return Events(beats[:, 0], [str(int(number)) for number in beats[:, 1]])

@@ -2,79 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.music.training.augmentation import FeatureAugmentation
+from ictus.music.training.cache import FeatureCache, statistics
+from ictus.music.training.folder import Example
+from ictus.music.training.recordings import Schedule, Trained, material, split
 from ictus.nn import SequenceBatch, SequenceNetwork
 from ictus.nn.sequences import join
-from ictus.train import SequenceTrainer
+from ictus.optim import Adam
+from ictus.train import EarlyStopping, SequenceTrainer
 from ictus.train.batches import BatchOrder
+from ictus.train.schedules import Linear
 
 Array = NDArray[Any]
 Batch = tuple[SequenceBatch, Array, Array | None]
-
-
-@dataclass(frozen=True)
-class FeatureAugmentation:
-    """Changes of loudness and timbre, made on the features of each segment.
-
-    The features must be stacks of logarithmic spectra ``log10(1 + x)``, each followed by its
-    positive difference, as the beat features are. A gain then is exact: ``log10(1 + g x)``.
-
-    Parameters
-    ----------
-    bands : tuple of int
-        Bands of each spectrum in the stack.
-    lags : tuple of int
-        Frames between the frames of each difference.
-    gain : float
-        Standard deviation of the gain of a whole segment, in decibels.
-    tilt : float
-        Standard deviation of the gain at each of six points over the bands, between which it is
-        interpolated, in decibels.
-    chance : float
-        Share of the segments that are changed.
-    noise : float
-        Share of the changed segments that get white noise, 25 to 60 dB below the mean magnitude.
-        Its phase is at random beside that of the sound, so powers add.
-    """
-
-    bands: tuple[int, ...]
-    lags: tuple[int, ...]
-    gain: float = 6.0
-    tilt: float = 4.0
-    chance: float = 0.6
-    noise: float = 0.0
-
-    def apply(self, frames: Array, generator: np.random.Generator) -> Array:
-        """Return a changed copy of the frames, or the frames themselves."""
-        if generator.random() >= self.chance:
-            return frames
-        points = generator.normal(0.0, self.tilt, 6) + generator.normal(0.0, self.gain)
-        noisy = self.noise > 0 and generator.random() < self.noise
-        level = 10.0 ** (generator.uniform(-60.0, -25.0) / 20.0) if noisy else 0.0
-        changed = np.empty_like(frames)
-        column = 0
-        for size, lag in zip(self.bands, self.lags, strict=True):
-            decibels = np.interp(np.linspace(0, 5, size), np.arange(6), points)
-            factor = (10.0 ** (decibels / 20.0)).astype(np.float32)
-            magnitude = np.expm1(frames[:, column : column + size] * np.float32(np.log(10.0)))
-            magnitude *= factor
-            if noisy:
-                # The magnitude of one bin of noise has Rayleigh's distribution.
-                floor = generator.rayleigh(level * float(magnitude.mean()), magnitude.shape)
-                magnitude = np.hypot(magnitude, floor.astype(np.float32))
-            spectrum = np.log1p(magnitude) * np.float32(1.0 / np.log(10.0))
-            changed[:, column : column + size] = spectrum
-            difference = changed[:, column + size : column + 2 * size]
-            difference[:lag] = frames[:lag, column + size : column + 2 * size]
-            np.maximum(spectrum[lag:] - spectrum[:-lag], 0.0, out=difference[lag:])
-            column += 2 * size
-        return changed
 
 
 class SegmentBatches(BatchOrder):
@@ -192,3 +140,110 @@ def _first_layer(network: SequenceNetwork) -> tuple[Array, Array]:
     weights = views[0].reshape(network.input_size, -1)
     bias = views[2] if hasattr(network.layers[0], "gates") else views[1]
     return weights, bias
+
+
+@dataclass
+class SegmentTraining(Schedule):
+    """Settings of a recurrent network that is trained on segments.
+
+    The learning rate of Adam falls linearly to a hundredth of its value.
+
+    Parameters
+    ----------
+    segment : int
+        Frames of a segment.
+    options
+        See :class:`ictus.music.training.recordings.Schedule`.
+    """
+
+    segment: int = 1000
+
+    def network(self, features: int) -> SequenceNetwork:
+        """Return the network, not trained yet."""
+        raise NotImplementedError
+
+    def targets(self, events: Any, frames: int, rate: float) -> tuple[Array, Array | None]:
+        """Return what the network should say for a recording; weights do not count here."""
+        raise NotImplementedError
+
+
+def train_segments(
+    examples: Sequence[Example],
+    cache: FeatureCache,
+    settings: SegmentTraining,
+    *,
+    rate: float = 100.0,
+    augmentation: FeatureAugmentation | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    callbacks: Sequence[Callable[[Any, int], Any]] = (),
+    comm: Any = None,
+) -> Trained:
+    """Train a recurrent network on segments of annotated recordings.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        See :func:`ictus.music.training.folder.find_examples`.
+    cache : FeatureCache
+    settings : SegmentTraining
+    rate : float
+        Frames of the features a second.
+    augmentation : FeatureAugmentation, optional
+        What the features' stack is made of; used if the settings ask for it.
+    checkpoint : path, optional
+        Written after each epoch; if it exists, training goes on from it to the same bits.
+    progress, callbacks, comm
+        See :class:`ictus.train.Trainer`; the cache should have the same `comm`.
+
+    Returns
+    -------
+    Trained
+        The network takes features as they are extracted; their standardisation is in it.
+
+    Raises
+    ------
+    ValueError
+        Too few recordings, or annotations that do not fit the model.
+    """
+    chosen, kept = split(examples, settings.validation, settings.seed)
+    made = material(chosen, cache, settings.targets, played=settings.changes(), rate=rate)
+    mean, deviation = statistics(made.features)
+    validation = None
+    if kept:
+        held_out = material(kept, cache, settings.targets, rate=rate)
+        scale = 1.0 / deviation
+        x = [((one - mean) * scale).astype(np.float32) for one in held_out.features]
+        validation = (x, held_out.targets)
+    network = settings.network(made.features[0].shape[1])
+    batches = SegmentBatches(
+        made.features,
+        made.targets,
+        length=settings.segment,
+        mean=mean,
+        deviation=deviation,
+        recordings=made.recordings,
+        augmentation=augmentation if settings.augment else None,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
+    patience = settings.early_stopping
+    trainer = SegmentTrainer(
+        network,
+        Adam(settings.learning_rate, clip_norm=5.0),
+        batch_size=batches.batch_size,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        learning_rate=Linear(
+            settings.learning_rate, 0.01 * settings.learning_rate, float(settings.epochs)
+        ),
+        early_stopping=EarlyStopping(patience) if patience and validation else None,
+        checkpoint=checkpoint,
+        progress=progress,
+        callbacks=callbacks,
+        comm=comm,
+    )
+    trainer.resume()
+    history = trainer.fit_segments(batches, validation)
+    fold_standardization(network, mean, deviation)
+    return Trained(network, history, [e.name for e in chosen], [e.name for e in kept])

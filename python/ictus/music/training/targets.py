@@ -41,6 +41,23 @@ def event_targets(
     return target
 
 
+def onset_targets(
+    times: Array, frames: int, rate: float, *, neighbour_weight: float | None = 0.25
+) -> tuple[Array, Array]:
+    """Return targets (frames, 1) and weights (frames,) of an onset detector.
+
+    1 at the frame nearest to each time. With `neighbour_weight` the frames beside it are also 1,
+    and weigh less: the "fuzzier" targets of Schlüter & Böck 2014, section 4.3.
+    """
+    exact = event_targets(times, frames, rate, neighbours=())
+    weights = np.ones(frames, np.float32)
+    if neighbour_weight is None:
+        return exact[:, None], weights
+    wide = event_targets(times, frames, rate, neighbours=(1.0,))
+    weights[wide > exact] = neighbour_weight
+    return wide[:, None], weights
+
+
 def beat_targets(events: Events, frames: int, rate: float, **widening: Any) -> Array:
     """Return the targets of a beat tracker, shape (frames, 1); see :func:`event_targets`."""
     return event_targets(events.times, frames, rate, **widening)[:, None]

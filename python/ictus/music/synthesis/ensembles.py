@@ -1,0 +1,105 @@
+"""Pieces for few: drums alone, one instrument, a voice; taken out of what a band would play."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ictus.music.synthesis.composer import compose
+from ictus.music.synthesis.score import Part, Score, notes
+
+Array = NDArray[Any]
+
+#: Who plays; "mixed": one of the others by chance.
+ENSEMBLES = ("band", "drums", "solo", "voice", "mixed")
+SHARES = {"band": 0.46, "drums": 0.26, "solo": 0.14, "voice": 0.14}
+#: Roles that can be alone, for each ensemble.
+ALONE = {"drums": ("drums",), "solo": ("melody", "chords", "bass"), "voice": ("voice", "melody")}
+SNARES = (38, 40)
+ATTEMPTS = 50
+
+
+def compose_for(ensemble: str, seed: np.random.SeedSequence, **options: Any) -> Score:
+    """Return a piece for an ensemble.
+
+    Parameters
+    ----------
+    ensemble : {"band", "drums", "solo", "voice", "mixed"}
+        "drums": a drum kit with ghost notes and flams, its strokes never quite together; "solo":
+        one instrument, melody, chords or bass; "voice": a voice, in some pieces with chords.
+    seed : numpy.random.SeedSequence
+    options
+        Of :func:`ictus.music.synthesis.composer.compose`.
+
+    Raises
+    ------
+    ValueError
+        An unknown ensemble, or a style that never has these instruments.
+    """
+    if ensemble not in ENSEMBLES:
+        raise ValueError(f"ensemble must be one of {', '.join(ENSEMBLES)}, got {ensemble!r}")
+    if ensemble == "band":
+        return compose(seed, **options)
+    generator = np.random.Generator(
+        np.random.PCG64(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 1)))
+    )
+    if ensemble == "mixed":
+        ensemble = str(generator.choice(list(SHARES), p=list(SHARES.values())))
+    for child in seed.spawn(ATTEMPTS):
+        score = compose(child, **options)
+        if ensemble == "band":
+            return score
+        parts = _chosen(score.parts, ensemble, generator)
+        if parts:
+            return replace(score, parts=[_by_hand(part, score, generator) for part in parts])
+    raise ValueError(f"the style {score.style} has nothing for the ensemble {ensemble!r}")
+
+
+def _chosen(parts: list[Part], ensemble: str, generator: np.random.Generator) -> list[Part]:
+    """The parts that stay; none, if the piece has not what is needed."""
+    able = [part for part in parts if part.role in ALONE[ensemble]]
+    if not able:
+        return []
+    chosen = able[generator.integers(len(able))]
+    if ensemble == "drums":
+        return [_played_richly(chosen, generator)]
+    if ensemble == "solo":
+        return [replace(chosen, jitter=chosen.jitter + 0.004)]
+    # A quarter of the singers are the sound font's choirs and whistles.
+    singer = replace(chosen, role="voice" if generator.random() < 0.75 else chosen.role)
+    if singer.role != "voice":
+        singer = replace(singer, program=int(generator.choice([52, 53, 54, 78, 79])))
+    others = [part for part in parts if part.role == "chords"]
+    return [singer, *others[:1]] if generator.random() < 0.35 else [singer]
+
+
+def _played_richly(part: Part, generator: np.random.Generator) -> Part:
+    """The drums with soft strokes between the others and, here and there, a flam."""
+    drums = part.notes
+    made = [drums]
+    steps = np.arange(np.ceil(drums["start"].max() * 4) + 1) / 4
+    if generator.random() < 0.5:
+        share = generator.uniform(0.03, 0.25)
+        at = steps[generator.random(len(steps)) < share]
+        loud = generator.integers(28, 62, len(at))
+        made.append(notes(at, 0.1, int(generator.choice(SNARES)), loud))
+    snares = drums[np.isin(drums["pitch"], SNARES)]
+    if len(snares) and generator.random() < 0.3:
+        flams = snares[generator.random(len(snares)) < 0.15].copy()
+        flams["start"] = np.maximum(flams["start"] - generator.uniform(0.04, 0.09), 0.0)
+        flams["velocity"] = flams["velocity"] * 6 // 10
+        made.append(flams)
+    return replace(part, notes=np.concatenate(made))
+
+
+def _by_hand(part: Part, score: Score, generator: np.random.Generator) -> Part:
+    """The part with notes that begin together only nearly."""
+    played = part.notes.copy()
+    spread = generator.choice([0.0, generator.uniform(0.001, 0.007)])
+    beat = float(np.median(score.beat_seconds))
+    moved = np.clip(generator.normal(0.0, spread / beat, len(played)), -0.05, 0.05)
+    played["start"] = np.maximum(played["start"] + moved, 0.0)
+    return replace(part, notes=played)
