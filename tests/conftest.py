@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import ictus
-from tests.executed import ExecutedCounts
+from tests.executed import ExecutedCounts, levels_of
 
 settings.register_profile(
     "ictus",
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ExecutedCounts(), "executed counts")
 
 
-@pytest.fixture(params=ictus.instruction_sets())
+@pytest.fixture(params=levels_of(""))
 def each_level(request: pytest.FixtureRequest) -> Iterator[str]:
     """Runs the test once at every instruction-set level that the machine has; gives its name."""
     before = ictus.instruction_set()

@@ -15,8 +15,10 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   register_random(module);
   register_sequences(module);
   register_gru(module);
+  register_hamming(module);
   register_loss(module);
   register_mean_covariance(module);
+  register_multi_index(module);
   register_lstm(module);
   register_noise(module);
   register_optimizer(module);

@@ -14,11 +14,14 @@ bool processor_has(Level level) noexcept {
     case Level::baseline:
       return true;
     case Level::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("popcnt");  // compilers take it with every level from SSE4.2
     case Level::avx512:
       return processor_has(Level::avx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl");
+    case Level::avx512vpopcntdq:
+      return processor_has(Level::avx512) && __builtin_cpu_supports("avx512vpopcntdq");
   }
   return false;
 #else
@@ -41,6 +44,8 @@ const char* level_name(Level level) noexcept {
       return "avx2";
     case Level::avx512:
       return "avx512";
+    case Level::avx512vpopcntdq:
+      return "avx512vpopcntdq";
   }
   return "unknown";
 }

@@ -16,6 +16,9 @@ ICTUS_FAMILIES(ICTUS_DECLARE)
 namespace avx512 {
 ICTUS_FAMILIES(ICTUS_DECLARE)
 }
+namespace avx512vpopcntdq {
+ICTUS_DECLARE(hamming, HammingKernels)
+}
 #endif
 #undef ICTUS_DECLARE
 
@@ -37,8 +40,20 @@ constexpr Tables<double> kAvx2Double = {ICTUS_FAMILIES(ICTUS_DOUBLE)};
 constexpr Tables<float> kAvx512Float = {ICTUS_FAMILIES(ICTUS_FLOAT)};
 constexpr Tables<double> kAvx512Double = {ICTUS_FAMILIES(ICTUS_DOUBLE)};
 #undef ICTUS_AT
-constexpr const Tables<float>* kFloat[] = {&kBaselineFloat, &kAvx2Float, &kAvx512Float};
-constexpr const Tables<double>* kDouble[] = {&kBaselineDouble, &kAvx2Double, &kAvx512Double};
+
+// A table with another version of one family.
+template <class T>
+constexpr Tables<T> with_hamming(Tables<T> tables, const HammingKernels<T>& hamming) {
+  tables.hamming = &hamming;
+  return tables;
+}
+constexpr Tables<float> kPopcntFloat = with_hamming(kAvx512Float, avx512vpopcntdq::hamming_float);
+constexpr Tables<double> kPopcntDouble =
+    with_hamming(kAvx512Double, avx512vpopcntdq::hamming_double);
+constexpr const Tables<float>* kFloat[] = {&kBaselineFloat, &kAvx2Float, &kAvx512Float,
+                                           &kPopcntFloat};
+constexpr const Tables<double>* kDouble[] = {&kBaselineDouble, &kAvx2Double, &kAvx512Double,
+                                             &kPopcntDouble};
 #else
 constexpr const Tables<float>* kFloat[] = {&kBaselineFloat};
 constexpr const Tables<double>* kDouble[] = {&kBaselineDouble};

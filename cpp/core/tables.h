@@ -8,10 +8,12 @@
 #include "ictus/convolution.h"
 #include "ictus/gemm.h"
 #include "ictus/gru.h"
+#include "ictus/hamming.h"
 #include "ictus/level.h"
 #include "ictus/loss.h"
 #include "ictus/lstm.h"
 #include "ictus/mean_covariance.h"
+#include "ictus/multi_index.h"
 #include "ictus/noise.h"
 #include "ictus/optimizer.h"
 #include "ictus/pooled_convolution.h"
@@ -32,9 +34,11 @@
   X(convolution, ConvolutionKernels)                    \
   X(gemm, GemmKernels)                                  \
   X(gru, GruKernels)                                    \
+  X(hamming, HammingKernels)                            \
   X(loss, LossKernels)                                  \
   X(lstm, LstmKernels)                                  \
   X(mean_covariance, MeanCovarianceKernels)             \
+  X(multi_index, MultiIndexKernels)                     \
   X(noise, NoiseKernels)                                \
   X(optimizer, OptimizerKernels)                        \
   X(pooled_convolution, PooledConvolutionKernels)       \

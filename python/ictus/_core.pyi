@@ -21,6 +21,13 @@ from ictus._core_machines import (
 )
 from ictus._core_machines import parallel_tempering as parallel_tempering
 from ictus._core_machines import visible_layer as visible_layer
+from ictus._core_music import hamming_nearest as hamming_nearest
+from ictus._core_music import hamming_nearest_keys as hamming_nearest_keys
+from ictus._core_music import hamming_within as hamming_within
+from ictus._core_music import hamming_within_parts as hamming_within_parts
+from ictus._core_music import multi_index_build as multi_index_build
+from ictus._core_music import multi_index_nearest as multi_index_nearest
+from ictus._core_music import multi_index_within as multi_index_within
 from ictus._core_music import spectrogram as spectrogram
 from ictus._core_music import viterbi_advance as viterbi_advance
 from ictus._core_music import viterbi_forward as viterbi_forward

@@ -1,4 +1,4 @@
-"""Spectra and decoding in the native module; _core.pyi has them in its name."""
+"""Spectra, decoding and search in codes in the native module; _core.pyi has them in its name."""
 
 from typing import Any
 
@@ -54,5 +54,76 @@ def viterbi_forward(
     densities: Array,
     probabilities: Array,
     states: Array,
+    /,
+) -> None: ...
+
+# hamming
+def hamming_nearest_keys(count: int, queries: int, k: int, /) -> int: ...
+def hamming_nearest(
+    codes: Array,
+    queries: Array,
+    k: int,
+    radius: int,
+    removed: Array | None,
+    keys: Array,
+    distances: Array,
+    numbers: Array,
+    /,
+) -> None: ...
+def hamming_within_parts(count: int, queries: int, /) -> int: ...
+def hamming_within(
+    codes: Array,
+    queries: Array,
+    radius: int,
+    removed: Array | None,
+    offsets: Array,
+    keys: Array,
+    counts: Array,
+    /,
+) -> None: ...
+
+# multi_index
+def multi_index_build(
+    codes: Array,
+    bits: int,
+    parts: int,
+    starts: Array,
+    numbers: Array,
+    bucket_codes: Array | None,
+    /,
+) -> None: ...
+def multi_index_nearest(
+    codes: Array,
+    bits: int,
+    parts: int,
+    starts: Array,
+    numbers: Array,
+    bucket_codes: Array | None,
+    queries: Array,
+    k: int,
+    radius: int,
+    budget: int,
+    removed: Array | None,
+    keys: Array,
+    complete: Array,
+    distances: Array,
+    found: Array,
+    /,
+) -> None: ...
+def multi_index_within(
+    codes: Array,
+    bits: int,
+    parts: int,
+    starts: Array,
+    numbers: Array,
+    bucket_codes: Array | None,
+    queries: Array,
+    radius: int,
+    budget: int,
+    removed: Array | None,
+    offsets: Array,
+    keys: Array,
+    complete: Array,
+    counts: Array,
     /,
 ) -> None: ...

@@ -15,8 +15,13 @@ LEVELS = {
     "avx2": (32, ["-mavx2", "-mfma"]),
     "avx512": (64, ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]),
 }
+LEVELS["avx512vpopcntdq"] = (64, [*LEVELS["avx512"][1], "-mavx512vpopcntdq"])
+
 FAMILIES = sorted(path.stem for path in (ROOT / "cpp" / "kernels").glob("*.cpp"))
 CORE = sorted(path.stem for path in (ROOT / "cpp" / "core").glob("*.cpp"))
+# Which families are compiled for which level: all but for the last, which few have use for.
+PAIRS = [(family, level) for level in LEVELS for family in FAMILIES if level != "avx512vpopcntdq"]
+PAIRS += [("hamming", "avx512vpopcntdq")]
 BINDINGS = sorted(path.stem for path in (ROOT / "cpp" / "bindings").glob("*.cpp"))
 
 
@@ -74,7 +79,7 @@ def other_object(source: str, folder: Path) -> Path | None:
     found = built("ictus_runtime" if core else "_core", source)
     if found is not None or not core:
         return found
-    return compile_here(source, folder / f"{Path(source).stem}.o", "-O2", "-DICTUS_LEVEL_COUNT=3")
+    return compile_here(source, folder / f"{Path(source).stem}.o", "-O2", "-DICTUS_LEVEL_COUNT=4")
 
 
 def disassembly(path: Path) -> str:

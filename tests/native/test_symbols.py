@@ -17,6 +17,7 @@ from tests.native.objects import (
     CORE,
     FAMILIES,
     LEVELS,
+    PAIRS,
     disassembly,
     kernel_object,
     levels_cmake,
@@ -59,12 +60,15 @@ def test_the_levels_here_are_those_of_the_build():
     text = levels_cmake()
     for level, (width, flags) in LEVELS.items():
         assert f"set(ICTUS_BYTES_{level} {width})" in text
-        written = re.search(rf"set\(ICTUS_FLAGS_{level} (.*?)\)", text)[1].replace('""', "").split()
-        assert written == flags
+        written = re.search(rf"set\(ICTUS_FLAGS_{level} (.*?)\)", text)[1].replace('""', "")
+        below = re.search(r"set\(ICTUS_FLAGS_avx512 (.*?)\)", text)[1]
+        assert written.replace("${ICTUS_FLAGS_avx512}", below).split() == flags
+        only = re.search(rf"set\(ICTUS_FAMILIES_{level} (.*?)\)", text)
+        families = only[1].split() if only else FAMILIES
+        assert families == [family for family, pair_level in PAIRS if pair_level == level]
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "level"), PAIRS)
 def test_symbols(folder, family, level):
     lines = subprocess.run(
         ["nm", "-C", kernel_object(family, level, folder)],
@@ -103,8 +107,7 @@ def test_no_instruction_beyond_the_level(folder, family, level):
     assert not found, f"{found[0] if found else ''} in {family} at {level}"
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("family", "level"), PAIRS)
 def test_nothing_runs_when_the_library_is_loaded(folder, family, level):
     sections = subprocess.run(
         ["objdump", "-h", kernel_object(family, level, folder)],

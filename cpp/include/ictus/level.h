@@ -3,8 +3,10 @@
 
 namespace ictus {
 
-// Ordered: a machine that has a level has every level before it.
-enum class Level : int { baseline = 0, avx2 = 1, avx512 = 2 };
+// Ordered: a machine that has a level has every level before it. The last is avx512 with an
+// instruction for the number of bits in a word; only the families that use it are compiled for it,
+// all others run at avx512.
+enum class Level : int { baseline = 0, avx2 = 1, avx512 = 2, avx512vpopcntdq = 3 };
 
 constexpr int kLevels = ICTUS_LEVEL_COUNT;  // how many levels this build contains
 

@@ -1,5 +1,5 @@
 // Vectors of the level's native width, and the few operations that need the instruction set's own
-// names. The only conditional code in kernels/. Wider vectors than native would be split by the
+// names. Conditional code is here and in population_count.h. Wider vectors would be split by the
 // compiler and are several times slower, so the width is a property of the level.
 #pragma once
 

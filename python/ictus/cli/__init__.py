@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|tempo|info|bench``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|tempo|index|info``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ictus.cli import (
     bench,
     evaluate,
     evaluate_music,
+    index,
     info,
     predict,
     sample,
@@ -32,11 +33,12 @@ COMMANDS = (
     sample,
     synthesize,
     beats,
+    index,
     info,
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
-TWO_WORDS = {"train": ("beats",), "evaluate": evaluate_music.KINDS}
+TWO_WORDS = {"train": ("beats",), "evaluate": evaluate_music.KINDS, "index": index.KINDS}
 
 EPILOG = """\
 examples:
@@ -50,6 +52,8 @@ examples:
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png
   ictus transform rbm.ictus digits --output features.npz
+  ictus index build my-index music/ --bits 64
+  ictus index query my-index song.flac
   ictus info
 """
 

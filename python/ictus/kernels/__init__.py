@@ -26,6 +26,7 @@ from ictus.kernels.convolution import (
 )
 from ictus.kernels.gemm import PackedMatrix, gemm
 from ictus.kernels.gru import gru
+from ictus.kernels.hamming import Nearest, Within, code_words, hamming_nearest, hamming_within
 from ictus.kernels.loss import (
     binary_cross_entropy,
     output_curvature,
@@ -33,6 +34,7 @@ from ictus.kernels.loss import (
     squared_error,
 )
 from ictus.kernels.lstm import lstm
+from ictus.kernels.multi_index import MultiIndex
 from ictus.kernels.noise import corrupt
 from ictus.kernels.optimizer import adam_update, max_norm, rmsprop_update, sgd_update
 from ictus.kernels.pooled_convolution import pooled_convolution, pooled_convolution_backward
@@ -73,8 +75,11 @@ __all__ = [
     "ContrastiveDivergence",
     "DeltaRule",
     "Filterbank",
+    "MultiIndex",
+    "Nearest",
     "PackedMatrix",
     "RbmModel",
+    "Within",
     "activation",
     "activation_backward",
     "adam_update",
@@ -90,6 +95,7 @@ __all__ = [
     "cg_advance",
     "cg_damp",
     "cg_turn",
+    "code_words",
     "column_sums",
     "convolution",
     "convolution_data_gradient",
@@ -100,6 +106,8 @@ __all__ = [
     "free_energy",
     "gemm",
     "gru",
+    "hamming_nearest",
+    "hamming_within",
     "hidden_layer",
     "label_energies",
     "log",
