@@ -6,8 +6,9 @@
 
 The networks of Hinton & Salakhutdinov 2006 that Martens 2010 trained without pre-training: logistic
 units, a linear code, sparse random weights, cross-entropy; what is reported is the squared error of
-an image summed over its pixels. Hessian-free training has phases ``gradient:curvature:epochs``:
-examples of a gradient, examples of the Gauss-Newton matrix, passes over the data. Trainings go on
+an image summed over its pixels. Hessian-free training has phases
+``gradient:curvature:steps:epochs``: examples of a gradient, examples of the Gauss-Newton matrix,
+steps of conjugate gradients, passes over the data. Trainings go on
 from checkpoints in ``--work`` after an interruption, to the same bits (l-bfgs: from its weights).
 ``--report`` writes the table and the picture of what the logs have so far to ``--output``.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,8 +34,8 @@ Array = NDArray[Any]
 
 HIDDEN = {"mnist": ([1000, 500, 250], 30), "curves": ([400, 200, 100, 50, 25], 6)}
 PHASES = {
-    "mnist": ["10000:2000:60", "60000:6000:400"],
-    "curves": ["20000:2000:200"],
+    "mnist": ["4000:1000:15:16", "10000:2000:20:30", "30000:4000:30:1000"],
+    "curves": ["4000:1000:20:60", "20000:2000:50:200"],
 }
 #: Training squared errors that others report; of CURVES for other images (see docs).
 PUBLISHED = {
@@ -49,9 +51,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("name", choices=HIDDEN)
     parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["hessian-free"])
-    parser.add_argument("--phases", nargs="+", help="gradient:curvature:epochs of each phase")
-    parser.add_argument("--damping", type=float, default=45.0, help="initial lambda")
-    parser.add_argument("--cg-steps", type=int, default=250)
+    parser.add_argument("--phases", nargs="+", help="gradient:curvature:steps:epochs of each")
+    parser.add_argument("--damping", type=float, default=1.0, help="initial lambda")
+    parser.add_argument("--preconditioner", default="auto", help="of conjugate gradients")
     parser.add_argument("--epochs", type=int, default=500, help="of the other methods")
     parser.add_argument("--learning-rate", type=float, help="of them; default 0.01, adam 0.001")
     parser.add_argument("--momentum", type=float, default=0.99, help="the highest of nesterov")
@@ -110,15 +112,18 @@ class Log:
 
     def __init__(self, path: Path, network: Network, x: Array, test: Array) -> None:
         self.path, self.network, self.x, self.test = path, network, x, test
+        self._since = time.process_time()
 
     def write(self, **entry: Any) -> None:
-        """Add the errors and write the line."""
+        """Add the errors, and the processor's seconds before them, and write the line."""
+        entry["processor_seconds"] = time.process_time() - self._since
         entry["training_error"] = squared_error(self.network, self.x)
         entry["test_error"] = squared_error(self.network, self.test)
         line = json.dumps(entry)
         with self.path.open("a") as file:
             file.write(line + "\n")
         print(line, flush=True)
+        self._since = time.process_time()
 
     def after_epoch(self, phase: int = 0) -> Callable[[Trainer, int], None]:
         """Return a trainer's callback."""
@@ -131,10 +136,9 @@ class Log:
 
 
 def hessian_free(network: Network, x: Array, log: Log, options: argparse.Namespace) -> None:
-    rule = HessianFree(damping=options.damping, cg_steps=options.cg_steps)
+    rule = HessianFree(damping=options.damping, preconditioner=options.preconditioner)
     for number, phase in enumerate(options.phases):
-        gradient, curvature, epochs = (int(n) for n in phase.split(":"))
-        rule.curvature_size = curvature
+        gradient, rule.curvature_size, rule.cg_steps, epochs = (int(n) for n in phase.split(":"))
         trainer = Trainer(
             network,
             rule,

@@ -86,6 +86,10 @@ TRAININGS = {
     "hessian-free with curvature of fewer examples than processes": lambda comm=None: (
         dense_training(comm, lambda: HessianFree(preconditioner="none", curvature_size=2), epochs=8)
     ),
+    "hessian-free with Kronecker factors": lambda comm=None: dense_training(
+        comm,
+        lambda: HessianFree(damping_factor=1.2, curvature_size=50, preconditioner="kronecker"),
+    ),
     "sgd with dropout": lambda comm=None: dense_training(
         comm, lambda: SGD(0.1, 0.9), batch_size=20, epochs=4, dropout=0.3
     ),

@@ -12,6 +12,8 @@ from ictus import _core
 from ictus.optim.optimizer import Array
 
 Product = Callable[[Array, Array], Array]
+#: A diagonal, or what writes the product of its inverse with a vector to another.
+Inverse = Array | Product
 
 
 @dataclass
@@ -77,7 +79,7 @@ class ConjugateGradient:
         product: Product,
         gradient: Array,
         start: Array,
-        inverse: Array | None = None,
+        inverse: Inverse | None = None,
         *,
         damping: float = 0.0,
         l2: float = 0.0,
@@ -91,8 +93,9 @@ class ConjugateGradient:
         product : callable
             ``product(v, out)`` writes ``A v`` to ``out``.
         gradient, start : array, shape (n,)
-        inverse : array, shape (n,), optional
-            Inverse of the diagonal preconditioner.
+        inverse : array, shape (n,), or callable, optional
+            Inverse of the preconditioner: its diagonal, or ``inverse(v, out)`` writes its product
+            with v to ``out``.
         damping, l2 : float
         segments : array of int64, shape (m, 2), optional
             Where l2 applies.
@@ -111,8 +114,9 @@ class ConjugateGradient:
         np.add(gradient, ap, out=r)
         np.negative(r, out=r)
         p[...] = 0
-        rho, doubled = _core.cg_advance(0.0, p, ap, inverse, gradient, x, r)
-        _core.cg_turn(0.0, r, inverse, p)
+        advance, turn = self._steps(inverse, gradient, p, ap, x, r)
+        rho, doubled = advance(0.0)
+        turn(0.0)
         solution = Solution()
         values = [-0.5 * doubled]
         keep_at = self.first_kept
@@ -129,7 +133,7 @@ class ConjugateGradient:
                 solution.reason = "negative curvature"
                 break
             before = rho
-            rho, doubled = _core.cg_advance(before / curvature, p, ap, inverse, gradient, x, r)
+            rho, doubled = advance(before / curvature)
             values.append(-0.5 * doubled)
             solution.steps = step
             if report is not None:
@@ -142,10 +146,28 @@ class ConjugateGradient:
             if done:
                 solution.reason = "progress"
                 break
-            _core.cg_turn(rho / before, r, inverse, p)
+            turn(rho / before)
         if solution.steps and (not solution.iterates or solution.iterates[-1][0] != solution.steps):
             self._keep(solution, x, values[-1])
         return solution
+
+    def _steps(
+        self, inverse: Inverse | None, gradient: Array, p: Array, ap: Array, x: Array, r: Array
+    ) -> tuple[Callable[[float], tuple[float, float]], Callable[[float], None]]:
+        """The step along p, which returns ``r M^-1 r`` and the value, and the turn of p."""
+        if not callable(inverse):
+            return (
+                lambda alpha: _core.cg_advance(alpha, p, ap, inverse, gradient, x, r),
+                lambda beta: _core.cg_turn(beta, r, inverse, p),
+            )
+        z = self._room("preconditioned", gradient)
+
+        def advance(alpha: float) -> tuple[float, float]:
+            doubled = _core.cg_advance(alpha, p, ap, None, gradient, x, r)[1]
+            inverse(r, z)
+            return _core.cg_damp(r, z, 0.0, 0.0, None), doubled  # their product
+
+        return advance, lambda beta: _core.cg_turn(beta, z, None, p)
 
     def _enough_progress(self, values: list[float], step: int) -> bool:
         k = max(10, step // 10)

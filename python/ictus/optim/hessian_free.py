@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ictus import _core
-from ictus.optim.conjugate_gradient import ConjugateGradient, Solution
+from ictus.optim.conjugate_gradient import ConjugateGradient, Inverse, Solution
 from ictus.optim.iteration import BreakdownError, Curvature, Iteration, Objective
 from ictus.optim.optimizer import Array, Optimizer, check_range
 
 #: What the diagonal preconditioner is made of; see :class:`HessianFree`.
-PRECONDITIONERS = ("auto", "none", "empirical_fisher", "fisher")
+PRECONDITIONERS = ("auto", "none", "empirical_fisher", "fisher", "kronecker")
 #: Damping beyond this means that no step of any length reduces the objective.
 LARGEST_DAMPING = 1e12
 SMALLEST_DAMPING = 1e-12
@@ -218,9 +218,11 @@ class HessianFree(Optimizer):
     ) -> Solution:
         inverse = self._inverse_preconditioner(objective, curvature, seed)
         curvature.set_structural_damping(self.structural_damping * self.damping)
+        solver = self._conjugate_gradient  # the numbers may have been changed between iterations
+        solver.max_steps, solver.tolerance = self.cg_steps, self.cg_tolerance
         first = self._room("first", gradient)
         np.multiply(self.state["solution"], gradient.dtype.type(self.momentum), out=first)
-        solution = self._conjugate_gradient.solve(
+        solution = solver.solve(
             curvature.product,
             gradient,
             first,
@@ -237,12 +239,14 @@ class HessianFree(Optimizer):
 
     def _inverse_preconditioner(
         self, objective: Objective, curvature: Curvature, seed: list[int]
-    ) -> Array | None:
+    ) -> Inverse | None:
         kind = self.preconditioner
         if kind == "auto":
             kind = objective.preconditioner()
         if kind == "none":
             return None
+        if kind == "kronecker":
+            return curvature.kronecker(seed, self.damping + self.l2)
         diagonal = self._room("inverse", self.state["solution"])
         curvature.mean_squared_gradients(kind, seed, diagonal)
         diagonal += self.damping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -20,6 +21,7 @@ class Curvature(Protocol):
     def loss(self) -> float: ...
     def set_structural_damping(self, value: float) -> None: ...
     def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None: ...
+    def kronecker(self, seed: list[int], damping: float) -> Callable[[Array, Array], Array]: ...
 
 
 class Objective(Protocol):

@@ -15,6 +15,7 @@ from ictus.nn import (
     SequenceBatch,
     SequenceNetwork,
 )
+from ictus.nn.kronecker import KroneckerFactors, KroneckerPreconditioner, can_factor
 from ictus.nn.squared_gradients import mean_squared_gradients
 from ictus.train.distributed import Processes
 
@@ -23,6 +24,8 @@ Part = tuple[Any, Any, Array | None]
 
 #: Rows of a batch, or frames of sequences, in work at once.
 ROWS, FRAMES = 1000, 20000
+#: Inputs or units of a layer up to which Kronecker factors are inverted unasked.
+WIDEST = 2048
 
 
 def check_deterministic(network: Network) -> None:
@@ -114,10 +117,10 @@ class NetworkCurvature:
     """The Gauss-Newton matrix of some examples; see :class:`ictus.optim.HessianFree`."""
 
     def __init__(
-        self, network: Network, parts: list[Part], total: float, processes: Processes
+        self, network: Network, parts: list[Part], total: float, first: int, processes: Processes
     ) -> None:
         self.network, self._parts, self._total = network, parts, total
-        self._processes = processes
+        self._first, self._processes = first, processes
         self._matrix = None
         if parts:  # none where there are fewer examples than processes
             self._matrix = GaussNewton(network, [(x, w) for x, _, w in parts], 1.0 / total)
@@ -150,6 +153,20 @@ class NetworkCurvature:
             out[...] = 0
         self._processes.add_up(out)
         out /= self._processes.sum(count)
+
+    def kronecker(self, seed: list[int], damping: float) -> KroneckerPreconditioner:
+        """Return the inverse of the matrix's Kronecker-factored approximation, damped."""
+        bits = np.random.PCG64([*seed, 1])
+        # The signs of an example are the same whichever process has it.
+        bits.advance(self._first * self.network.output_size)
+        generator = np.random.Generator(bits)
+        factors, count = KroneckerFactors(self.network), 0
+        for x, _, _ in self._parts:
+            factors.add(x, generator)
+            count += len(x)
+        for moments in (*factors.inputs, *factors.gradients):
+            self._processes.add_up(moments)
+        return factors.preconditioner(self._processes.sum(count), damping)
 
 
 def part_loss(network: Network, part: Part) -> float:
@@ -196,15 +213,17 @@ class NetworkObjective:
         self._processes = Processes() if processes is None else processes
         self._examples = examples_of(network, batch)
         self.size = self._examples.size
-        self._parts, self._total = self._share(None)
+        self._parts, self._total, _ = self._share(None)
 
-    def _share(self, rows: Array | None) -> tuple[list[Part], float]:
-        """This process's parts of the examples with these numbers, and what the mean is over."""
+    def _share(self, rows: Array | None) -> tuple[list[Part], float, int]:
+        """This process's parts of these examples, what the mean is over, and its first one."""
+        first = 0
         if not self._processes.alone:
             rows = np.arange(self.size) if rows is None else rows
-            rows = rows[self._processes.share(len(rows))]
+            share = self._processes.share(len(rows))
+            rows, first = rows[share], share.start
         parts = [] if rows is not None and len(rows) == 0 else self._examples.parts(rows)
-        return parts, self._processes.sum(self._examples.total(parts))
+        return parts, self._processes.sum(self._examples.total(parts)), first
 
     def loss(self) -> float:
         """Return the mean loss at the network's present parameters."""
@@ -238,9 +257,12 @@ class NetworkObjective:
         return NetworkCurvature(self.network, *self._share(rows), self._processes)
 
     def preconditioner(self) -> str:
-        """Return what squared gradients are quick to make for this network."""
-        dense = all(isinstance(x, Dense) or not x.parameter_shapes for x in self.network.layers)
-        return "empirical_fisher" if dense else "none"
+        """Return which preconditioner is quick to make for this network."""
+        layers = [layer for layer in self.network.layers if layer.parameter_shapes]
+        if can_factor(self.network):
+            widest = max(max(layer.parameter_shapes[0]) for layer in layers)
+            return "kronecker" if widest <= WIDEST else "empirical_fisher"
+        return "empirical_fisher" if all(isinstance(x, Dense) for x in layers) else "none"
 
 
 def shared_gradient(
