@@ -1,15 +1,16 @@
 """Deep autoencoders from random weights by Hessian-free optimisation, beside first-order training.
 
     python examples/hessian_free_autoencoder.py mnist --data FOLDER_WITH_IDX_FILES
-    python examples/hessian_free_autoencoder.py curves --methods hessian-free nesterov adam l-bfgs
-    python examples/hessian_free_autoencoder.py curves --report
+    python examples/hessian_free_autoencoder.py curves --methods hessian-free nesterov --seconds 300
+    python examples/hessian_free_autoencoder.py music --data FOLDER_WITH_RECORDINGS --report
 
 The networks of Hinton & Salakhutdinov 2006 that Martens 2010 trained without pre-training: logistic
 units, a linear code, sparse random weights, cross-entropy; what is reported is the squared error of
 an image summed over its pixels. Hessian-free training has phases
-``gradient:curvature:steps:epochs``: examples of a gradient, examples of the Gauss-Newton matrix,
-steps of conjugate gradients, passes over the data. Trainings go on
-from checkpoints in ``--work`` after an interruption, to the same bits (l-bfgs: from its weights).
+``gradient:curvature:steps:epochs[:preconditioner]``: examples of a gradient, examples of the
+Gauss-Newton matrix, steps of conjugate gradients, passes over the data. ``music`` has patches of
+mel spectrograms and a linear output with squared error. Trainings go on from checkpoints in
+``--work`` after an interruption, to the same bits (SciPy's methods: from their weights).
 ``--report`` writes the table and the picture of what the logs have so far to ``--output``.
 """
 
@@ -32,30 +33,45 @@ from ictus.train import NesterovMomentum, Trainer, load_checkpoint, minimize, sa
 
 Array = NDArray[Any]
 
-HIDDEN = {"mnist": ([1000, 500, 250], 30), "curves": ([400, 200, 100, 50, 25], 6)}
-PHASES = {
-    "mnist": ["4000:1000:15:16", "10000:2000:20:30", "30000:4000:30:1000"],
-    "curves": ["4000:1000:20:60", "20000:2000:50:200"],
+HIDDEN = {
+    "mnist": ([1000, 500, 250], 30),
+    "curves": ([400, 200, 100, 50, 25], 6),
+    "music": ([400, 200, 100], 30),
 }
+PHASES = {
+    "mnist": [
+        "10000:2000:250:7:empirical_fisher",
+        "4000:1000:12:10",
+        "10000:2000:20:30",
+        "30000:4000:30:1000",
+    ],
+    "curves": ["4000:1000:20:60", "20000:2000:50:1000"],
+    "music": ["10000:1000:30:1000"],
+}
+DAMPING = {"mnist": 45.0, "curves": 1.0, "music": 1.0}
 #: Training squared errors that others report; of CURVES for other images (see docs).
 PUBLISHED = {
     "mnist": {"HF, Martens 2010": 1.40, "best HF, Sutskever et al. 2013": 0.69,
               "Nesterov, Sutskever et al. 2013": 0.73, "SGD": 2.1},
     "curves": {},
+    "music": {},
 }  # fmt: skip
-METHODS = ["hessian-free", "nesterov", "sgd", "adam", "l-bfgs"]
+RATES = {"nesterov": 0.01, "sgd": 0.05, "adam": 0.001}
+SCIPY = ["l-bfgs", "conjugate-gradient"]
+METHODS = ["hessian-free", *RATES, *SCIPY]
+#: Of music: Hz, bands and frames of a patch, frames from patch to patch.
+RATE, BANDS, FRAMES, HOP = 22_050, 25, 25, 1
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=HIDDEN)
-    parser.add_argument("--data", help="folder of the MNIST idx files; default $ICTUS_DATA/mnist")
+    parser.add_argument("--data", help="folder of MNIST's idx files, or of recordings")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["hessian-free"])
-    parser.add_argument("--phases", nargs="+", help="gradient:curvature:steps:epochs of each")
-    parser.add_argument("--damping", type=float, default=1.0, help="initial lambda")
-    parser.add_argument("--preconditioner", default="auto", help="of conjugate gradients")
+    parser.add_argument("--phases", nargs="+", help="of Hessian-free training, see above")
     parser.add_argument("--epochs", type=int, default=500, help="of the other methods")
-    parser.add_argument("--learning-rate", type=float, help="of them; default 0.01, adam 0.001")
+    parser.add_argument("--learning-rate", type=float, help=f"of them; default {RATES}")
+    parser.add_argument("--seconds", type=float, default=np.inf, help="processor time of a method")
     parser.add_argument("--momentum", type=float, default=0.99, help="the highest of nesterov")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("hessian_free"), help="checkpoints, logs")
@@ -67,7 +83,9 @@ def parse() -> argparse.Namespace:
 
 
 def load_images(name: str, folder: str | None) -> tuple[Array, Array]:
-    """Training and test images, float32 in [0, 1]."""
+    """Training and test images, float32."""
+    if name == "music":
+        return load_music(folder)
     if name == "curves":
         return datasets.curves(20_000, seed=0), datasets.curves(10_000, seed=1)
     data = datasets.load_mnist(folder)
@@ -76,13 +94,41 @@ def load_images(name: str, folder: str | None) -> tuple[Array, Array]:
     return x.astype(np.float32) / scale, test.astype(np.float32) / scale
 
 
+def load_music(folder: str | None) -> tuple[Array, Array]:
+    """Patches of mel spectrograms, standardised; two of every 20 seconds are for tests."""
+    from ictus.io.audio import read_audio
+    from ictus.music.features import Features, Resolution
+    from ictus.music.filterbanks import mel_filterbank
+
+    if folder is None:
+        raise SystemExit("music: --data must name a folder of recordings")
+    filterbank = mel_filterbank(2048, RATE, BANDS, 80.0, 10_000.0)
+    features = Features((Resolution(2048, filterbank),), sample_rate=RATE, fps=RATE / 1024)
+    parts: tuple[list[Array], list[Array]] = ([], [])
+    for path in sorted(p for p in Path(folder).iterdir() if p.suffix in (".ogg", ".flac", ".wav")):
+        spectrogram = features(read_audio(path, sample_rate=RATE))
+        length = round(20 * features.fps)
+        for first in range(0, len(spectrogram) - FRAMES + 1, length):
+            for begin, end, to in ((0, 9 * length // 10, 0), (9 * length // 10, length, 1)):
+                piece = spectrogram[first + begin : first + end]
+                for start in range(0, len(piece) - FRAMES + 1, HOP if to == 0 else 5 * HOP):
+                    parts[to].append(piece[start : start + FRAMES].ravel())
+    x, test = np.array(parts[0], np.float32), np.array(parts[1], np.float32)
+    bands = x.reshape(-1, BANDS)
+    mean, deviation = np.tile(bands.mean(axis=0), FRAMES), np.tile(bands.std(axis=0), FRAMES)
+    return (x - mean) / deviation, (test - mean) / deviation
+
+
 def make_network(name: str, seed: int) -> Network:
     hidden, code = HIDDEN[name]
     sparse = {"initialization": "sparse"}
     encoder = [Dense(units, "sigmoid", **sparse) for units in hidden]
     decoder = [Dense(units, "sigmoid", **sparse) for units in reversed(hidden)]
-    layers = [*encoder, Dense(code, **sparse), *decoder, Dense(784, **sparse)]
-    return Network(784, layers, "binary_cross_entropy", seed=seed)
+    size, loss = (
+        (BANDS * FRAMES, "squared_error") if name == "music" else (784, "binary_cross_entropy")
+    )
+    layers = [*encoder, Dense(code, **sparse), *decoder, Dense(size, **sparse)]
+    return Network(size, layers, loss, seed=seed)
 
 
 def squared_error(network: Network, x: Array) -> float:
@@ -107,16 +153,31 @@ def principal_components(x: Array, test: Array, count: int) -> tuple[float, floa
     return errors[0], errors[1]
 
 
-class Log:
-    """Writes a line for each epoch of a method."""
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log, none where there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
-    def __init__(self, path: Path, network: Network, x: Array, test: Array) -> None:
+
+class Log:
+    """Writes a line for each epoch of a method; knows when its time is over."""
+
+    def __init__(
+        self, path: Path, network: Network, x: Array, test: Array, seconds: float = np.inf
+    ) -> None:
         self.path, self.network, self.x, self.test = path, network, x, test
+        entries = read_log(path)
+        self.left = seconds - sum(entry["processor_seconds"] for entry in entries)
         self._since = time.process_time()
+
+    @property
+    def over(self) -> bool:
+        """Whether the method has had its processor time."""
+        return time.process_time() - self._since > self.left
 
     def write(self, **entry: Any) -> None:
         """Add the errors, and the processor's seconds before them, and write the line."""
         entry["processor_seconds"] = time.process_time() - self._since
+        self.left -= entry["processor_seconds"]
         entry["training_error"] = squared_error(self.network, self.x)
         entry["test_error"] = squared_error(self.network, self.test)
         line = json.dumps(entry)
@@ -125,20 +186,24 @@ class Log:
         print(line, flush=True)
         self._since = time.process_time()
 
-    def after_epoch(self, phase: int = 0) -> Callable[[Trainer, int], None]:
+    def after_epoch(self, phase: int = 0, every: int = 1) -> Callable[[Trainer, int], bool]:
         """Return a trainer's callback."""
 
-        def report(trainer: Trainer, epoch: int) -> None:
+        def report(trainer: Trainer, epoch: int) -> bool:
+            if epoch % every:
+                return self.over
             numbers = {name: values[-1] for name, values in trainer.history.items()}
             self.write(phase=phase, epoch=epoch, **numbers)
+            return self.over
 
         return report
 
 
 def hessian_free(network: Network, x: Array, log: Log, options: argparse.Namespace) -> None:
-    rule = HessianFree(damping=options.damping, preconditioner=options.preconditioner)
+    rule = HessianFree(damping=DAMPING[options.name])
     for number, phase in enumerate(options.phases):
-        gradient, rule.curvature_size, rule.cg_steps, epochs = (int(n) for n in phase.split(":"))
+        sizes, rule.preconditioner = phase.split(":")[:4], (phase + ":auto").split(":")[4]
+        gradient, rule.curvature_size, rule.cg_steps, epochs = (int(n) for n in sizes)
         trainer = Trainer(
             network,
             rule,
@@ -151,6 +216,8 @@ def hessian_free(network: Network, x: Array, log: Log, options: argparse.Namespa
         trainer.resume()
         if trainer.fit(x, x).interrupted:
             raise SystemExit(1)
+        if log.over:
+            break
 
 
 def first_order(
@@ -158,7 +225,7 @@ def first_order(
 ) -> None:
     batch, momentum = 200, None
     updates = len(x) // batch
-    rate = options.learning_rate or (0.001 if method == "adam" else 0.01)
+    rate = options.learning_rate or RATES[method]
     rule: Any = Adam(rate) if method == "adam" else SGD(rate, 0.0, nesterov=method == "nesterov")
     if method == "nesterov":
         momentum = NesterovMomentum(options.momentum, updates, updates * options.epochs)
@@ -169,7 +236,7 @@ def first_order(
         epochs=options.epochs,
         seed=options.seed,
         momentum=momentum,
-        callbacks=[log.after_epoch()],
+        callbacks=[log.after_epoch(every=5)],
         checkpoint=options.work / f"{method}.safetensors",
     )
     trainer.resume()
@@ -177,19 +244,42 @@ def first_order(
         raise SystemExit(1)
 
 
-def batch_method(network: Network, x: Array, log: Log, options: argparse.Namespace) -> None:
-    path, done, seconds = options.work / "l-bfgs.safetensors", 0, 0.0
+def batch_method(
+    method: str, network: Network, x: Array, log: Log, options: argparse.Namespace
+) -> None:
+    path, done = options.work / f"{method}.safetensors", 0
     if path.exists():
         tensors, state = load_checkpoint(path)
         network.parameters[...] = tensors["parameters"]
-        done, seconds = state["iterations"], state["seconds"]
-    if done >= options.epochs:
+        done = state["iterations"]
+    if done >= options.epochs or log.over:
         return
-    history = minimize(network, (x, x, None), iterations=options.epochs - done)
-    seconds += sum(history["seconds"])
-    state = {"iterations": done + history.epochs, "seconds": seconds}
-    save_checkpoint(path, {"parameters": network.parameters}, state)
-    log.write(phase=0, epoch=state["iterations"], seconds=seconds, loss=history["loss"][-1])
+    every = min(log.left / 30, 60.0)
+    written = time.process_time()
+
+    def after(iteration: int, loss: float) -> bool:
+        nonlocal written
+        if log.over or time.process_time() - written > every:
+            # The network has the parameters that the iteration ended with.
+            save_checkpoint(
+                path, {"parameters": network.parameters}, {"iterations": done + iteration}
+            )
+            log.write(phase=0, epoch=done + iteration, loss=loss)
+            written = time.process_time()
+        return log.over
+
+    minimize(network, (x, x, None), method, iterations=options.epochs - done, callback=after)
+
+
+def counted(entries: list[dict[str, Any]]) -> list[int]:
+    """Passes over the data (SciPy's methods: iterations) of all phases up to each entry."""
+    longest = {}
+    for entry in entries:
+        longest[entry["phase"]] = entry["epoch"]
+    return [
+        entry["epoch"] + sum(n for phase, n in longest.items() if phase < entry["phase"])
+        for entry in entries
+    ]
 
 
 def report(options: argparse.Namespace, x: Array, test: Array) -> None:
@@ -199,24 +289,26 @@ def report(options: argparse.Namespace, x: Array, test: Array) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     rows, kept = [], {}
     for method in METHODS:
-        path = options.work / f"{method}.jsonl"
-        if not path.exists():
+        entries = read_log(options.work / f"{method}.jsonl")
+        if not entries:
             continue
-        entries = [json.loads(line) for line in path.read_text().splitlines()]
         errors = [entry["training_error"] for entry in entries]
-        seconds = np.cumsum([entry["seconds"] for entry in entries])
-        axes[0].semilogy(range(1, len(errors) + 1), errors, label=method)
+        seconds = np.cumsum([entry["processor_seconds"] for entry in entries])
+        passes = counted(entries)
+        axes[0].semilogy(passes, errors, label=method)
         axes[1].semilogy(seconds, errors, label=method)
         last = entries[-1]
-        kept[method] = {"epochs": len(errors), "seconds": float(seconds[-1]), **last}
+        kept[method] = entries
         rows.append(
-            f"| {method} | {len(errors)} | {seconds[-1]:.0f} | {last['training_error']:.3f} | "
+            f"| {method} | {passes[-1]} | {seconds[-1]:.0f} | {last['training_error']:.3f} | "
             f"{last['test_error']:.3f} |"
         )
     pca = principal_components(x, test, HIDDEN[options.name][1])
     rows.append(f"| PCA | | | {pca[0]:.2f} | {pca[1]:.2f} |")
     rows += [f"| {k} (published) | | | {v:.2f} | |" for k, v in PUBLISHED[options.name].items()]
-    for axis, label in zip(axes, ("passes over the data", "seconds"), strict=True):
+    for axis, label in zip(
+        axes, ("passes over the data, iterations", "processor seconds"), strict=True
+    ):
         axis.set(xlabel=label, ylabel="training squared error")
         axis.grid(alpha=0.3)
         axis.legend()
@@ -226,7 +318,9 @@ def report(options: argparse.Namespace, x: Array, test: Array) -> None:
         f"# Hessian-free optimisation: {options.name}\n",
         f"Made by `python examples/hessian_free_autoencoder.py {options.name} --report`.\n",
         f"![training error]({name}.png)\n",
-        "| method | passes | seconds | training error | test error |",
+        "Squared error of an image summed over its values, mean over images; seconds are those of",
+        "all threads together, the measuring of errors apart.\n",
+        "| method | passes or iterations | processor seconds | training error | test error |",
         "|---|---|---|---|---|",
         *rows,
     ]
@@ -240,11 +334,11 @@ def main() -> None:
     x, test = load_images(options.name, options.data)
     for method in [] if options.report else options.methods:
         network = make_network(options.name, options.seed)
-        log = Log(options.work / f"{method}.jsonl", network, x, test)
+        log = Log(options.work / f"{method}.jsonl", network, x, test, options.seconds)
         if method == "hessian-free":
             hessian_free(network, x, log, options)
-        elif method == "l-bfgs":
-            batch_method(network, x, log, options)
+        elif method in SCIPY:
+            batch_method(method, network, x, log, options)
         else:
             first_order(method, network, x, log, options)
     report(options, x, test)
