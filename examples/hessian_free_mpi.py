@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--examples", type=int, default=4000)
     parser.add_argument("--iterations", type=int, default=20)
+    parser.add_argument("--double", action="store_true", help="double precision")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     ictus.set_num_threads(1)
@@ -36,7 +37,8 @@ def main() -> None:
     sparse = {"initialization": "sparse"}
     units = [*HIDDEN, CODE, *reversed(HIDDEN), 784]
     layers = [Dense(n, "identity" if n in (CODE, 784) else "sigmoid", **sparse) for n in units]
-    network = Network(784, layers, "binary_cross_entropy", seed=0)
+    dtype = "float64" if options.double else "float32"
+    network = Network(784, layers, "binary_cross_entropy", dtype=dtype, seed=0)
     optimizer = HessianFree(damping=45.0, curvature_size=options.examples // 2)
     trainer = Trainer(
         network,

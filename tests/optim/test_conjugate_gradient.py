@@ -91,3 +91,32 @@ def test_allocates_vectors_once():
     places = [x.ctypes.data for _, x, _ in first.iterates]
     second = solver.solve(product_with(matrix), gradient, np.zeros(100))
     assert [x.ctypes.data for _, x, _ in second.iterates] == places
+
+
+def test_a_preconditioner_may_be_a_function():
+    matrix, gradient = problem()
+    diagonal = 1 / np.diag(matrix)
+    results = []
+    for inverse in (diagonal, lambda v, out: np.multiply(diagonal, v, out=out)):
+        solver = ConjugateGradient(8, tolerance=0)
+        found = solver.solve(product_with(matrix), gradient, np.zeros(40), inverse, damping=0.1)
+        results.append(found.iterates)
+    for (step, x, value), (other_step, other, other_value) in zip(*results, strict=True):
+        assert step == other_step
+        np.testing.assert_allclose(x, other, rtol=1e-9, atol=1e-12)
+        assert value == pytest.approx(other_value, rel=1e-12)
+
+
+def test_a_preconditioner_that_is_not_positive_ends_it():
+    matrix, gradient = problem()
+    calls = []
+
+    def inverse(v, out):  # positive at first
+        calls.append(1)
+        np.multiply(v, 1.0 if len(calls) < 4 else -1.0, out=out)
+
+    found = ConjugateGradient(30, tolerance=0).solve(
+        product_with(matrix), gradient, np.zeros(40), inverse
+    )
+    assert (found.reason, found.steps, len(found.iterates)) == ("negative preconditioner", 3, 1)
+    assert found.iterates[0][2] < 0

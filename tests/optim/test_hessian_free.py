@@ -155,6 +155,15 @@ class TestBreakdowns:
         assert optimizer.damping == 1.5
         np.testing.assert_array_equal(objective.parameters, 1)
 
+    def test_negative_preconditioner_at_once(self):
+        objective = Quadratic(np.eye(2), np.ones(2), np.zeros(2))
+        objective.kronecker = lambda seed, damping: lambda v, out: np.negative(v, out=out)
+        optimizer = prepared(objective, preconditioner="kronecker")
+        log = optimizer.iterate(objective)
+        assert (log.cg_reason, log.step_length) == ("negative preconditioner", 0.0)
+        assert optimizer.damping == 1.5
+        np.testing.assert_array_equal(objective.parameters, 0)
+
     @pytest.mark.parametrize("what", ["loss", "gradient", "product"])
     def test_not_finite(self, what):
         objective = Quadratic(*well(), np.arange(6.0))

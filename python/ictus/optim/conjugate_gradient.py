@@ -27,8 +27,8 @@ class Solution:
         quadratic's value there, relative to that at 0.
     steps : int
     reason : str
-        Why it ended: "progress" (too little of it), "steps", "residual", "negative curvature", or
-        "not finite".
+        Why it ended: "progress" (too little of it), "steps", "residual", "negative curvature",
+        "negative preconditioner" or "not finite".
     """
 
     iterates: list[tuple[int, Array, float]] = field(default_factory=list)
@@ -126,8 +126,9 @@ class ConjugateGradient:
             if not (math.isfinite(curvature) and math.isfinite(rho)):
                 solution.reason = "not finite"
                 break
-            if rho == 0.0:
-                solution.reason = "residual"
+            if rho <= 0.0:
+                # A preconditioner that is not positive definite: rounding alone can make it so.
+                solution.reason = "residual" if rho == 0.0 else "negative preconditioner"
                 break
             if curvature <= 0.0:
                 solution.reason = "negative curvature"
