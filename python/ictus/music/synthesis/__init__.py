@@ -6,6 +6,7 @@ from ictus.music.synthesis.ensembles import ENSEMBLES, compose_for
 from ictus.music.synthesis.midi_score import read_score
 from ictus.music.synthesis.mix import Recording, render
 from ictus.music.synthesis.score import Part, Score, perform
+from ictus.music.synthesis.songs import compose_song
 from ictus.music.synthesis.styles import STYLES
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Score",
     "compose",
     "compose_for",
+    "compose_song",
     "make_piece",
     "perform",
     "pieces",

@@ -89,20 +89,26 @@ def compose(
     """
     if not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds!r}")
+    generator = np.random.Generator(np.random.PCG64(seed))
+    style = checked_style(style, instruments, generator)
+    return PieceWriter(STYLES[style], style, seconds, instruments, generator).write()
+
+
+def checked_style(style: str | None, instruments: str, generator: np.random.Generator) -> str:
+    """Return the style, or one by chance; check it and the set of instruments."""
     if style is not None and style not in STYLES:
         raise ValueError(f"style must be one of {', '.join(sorted(STYLES))}, got {style!r}")
     if instruments not in INSTRUMENTS:
         raise ValueError(
             f"instruments must be one of {', '.join(INSTRUMENTS)}, got {instruments!r}"
         )
-    generator = np.random.Generator(np.random.PCG64(seed))
-    if style is None:
-        weights = np.array([s.weight for s in STYLES.values()])
-        style = str(generator.choice(list(STYLES), p=weights / weights.sum()))
-    return _Writer(STYLES[style], style, seconds, instruments, generator).write()
+    if style is not None:
+        return style
+    weights = np.array([s.weight for s in STYLES.values()])
+    return str(generator.choice(list(STYLES), p=weights / weights.sum()))
 
 
-class _Writer:
+class PieceWriter:
     """Writes one piece."""
 
     def __init__(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ictus.io.annotations import format_beats, format_sections, format_times
 from ictus.music.synthesis.ensembles import compose_for
 from ictus.music.synthesis.mix import Recording, render
+from ictus.music.synthesis.songs import compose_song
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
@@ -23,22 +24,27 @@ Array = NDArray[Any]
 FORMATS = {"flac": ("FLAC", "PCM_16"), "wav": ("WAV", "PCM_16"), "ogg": ("OGG", "VORBIS")}
 
 
-def make_piece(number: int, seed: int, **options: Any) -> Recording:
+def make_piece(number: int, seed: int, *, songs: bool = False, **options: Any) -> Recording:
     """Return piece `number` of the corpus of this seed.
 
     Parameters
     ----------
     number, seed : int
         Together they determine the piece; no piece depends on another.
+    songs : bool
+        Whether it is a song (:func:`ictus.music.synthesis.songs.compose_song`).
     options
-        ``ensemble`` (:func:`ictus.music.synthesis.ensembles.compose_for`), ``seconds``, ``style``
-        and ``instruments`` of :func:`ictus.music.synthesis.composer.compose`, the others of
+        Without `songs`, ``ensemble`` (:func:`ictus.music.synthesis.ensembles.compose_for`);
+        ``seconds``, ``style`` and ``instruments`` of
+        :func:`ictus.music.synthesis.composer.compose` or ``compose_song``, the others of
         :func:`ictus.music.synthesis.mix.render`.
     """
     written, played = np.random.SeedSequence(seed, spawn_key=(number,)).spawn(2)
     composing = {
         name: options.pop(name) for name in ("seconds", "style", "instruments") if name in options
     }
+    if songs:
+        return render(compose_song(written, **composing), played, **options)
     ensemble = options.pop("ensemble", "band")
     return render(compose_for(ensemble, written, **composing), played, **options)
 
