@@ -1,0 +1,345 @@
+"""Training of boundary detectors: networks that see 16 s around a frame of a spectrogram."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ictus.io.annotations import Events
+from ictus.io.audio import audio_blocks
+from ictus.music.boundaries import (
+    BANDS,
+    CONTEXT,
+    FIRST,
+    FPS,
+    boundary_activations,
+    network_input,
+    pick_boundaries,
+    pooled_spectrogram,
+)
+from ictus.music.training.cache import FeatureCache
+from ictus.music.training.folder import Example
+from ictus.nn import Conv2D, Dense, Dropout, Flatten, MaxPool, Network
+from ictus.optim import Adam
+from ictus.train import History, Trainer
+from ictus.train.batches import BatchOrder
+from ictus.train.schedules import Linear
+
+Array = NDArray[Any]
+
+
+@dataclass
+class BoundaryTraining:
+    """Settings of a training.
+
+    The network of Ullrich, Schlüter & Grill 2014 has ``maps=(32, 64)``, ``units=128``, no
+    `second_pooling` and 2.6 million weights.
+
+    Parameters
+    ----------
+    lag_matrix : bool
+        Whether the network sees the self-similarity lag matrix, too.
+    maps : (int, int)
+        Feature maps of the two convolutions.
+    second_pooling : (int, int)
+        Frames and places of which the maximum is kept after the second convolution.
+    units : int
+        Of the hidden layer behind them.
+    dropout : float
+        Of the inputs and of the units of that layer.
+    epochs, batch_size, learning_rate
+        The learning rate of Adam falls linearly to a hundredth of its value.
+    examples : int
+        Frames drawn for an epoch (a "mini-epoch" of the paper).
+    smearing : float
+        Frames as near to a boundary as this, in seconds, are positive, too.
+    deviation : float
+        Standard deviation of the Gaussian that weighs them by their distance, in seconds.
+    oversampling : float
+        How much likelier a positive frame is drawn than its share of the frames.
+    validation : float
+        Share of the recordings that only measure.
+    seed : int
+    """
+
+    lag_matrix: bool = False
+    maps: tuple[int, int] = (16, 32)
+    second_pooling: tuple[int, int] = (1, 2)
+    units: int = 64
+    dropout: float = 0.5
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 0.001
+    examples: int = 16_384
+    smearing: float = 1.0
+    deviation: float = 0.5
+    oversampling: float = 3.0
+    validation: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation must be in [0, 1), got {self.validation!r}")
+        for name in ("smearing", "deviation", "oversampling"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+
+    @property
+    def channels(self) -> int:
+        """Pictures that the network sees."""
+        return 2 if self.lag_matrix else 1
+
+    def network(self, *, sliding: bool = True) -> Network:
+        """Return the network, not trained yet.
+
+        Parameters
+        ----------
+        sliding : bool
+            With pooling layers of their own, as :meth:`ictus.nn.Network.slide` needs them. The same
+            network without is trained faster; both have the same flat vector of parameters.
+        """
+        layers: list[Any] = []
+        pooling = ((3, 6), self.second_pooling)
+        for maps, window, pool in zip(self.maps, ((8, 6), (6, 3)), pooling, strict=True):
+            if sliding:
+                layers += [Conv2D(maps, window, "relu"), MaxPool(pool)]
+            else:
+                layers.append(Conv2D(maps, window, "relu", pool=pool))
+        hidden = Dense(self.units, "sigmoid", dropout=self.dropout)
+        layers += [Flatten(), Dropout(self.dropout), hidden, Dense(1)]
+        shape = (CONTEXT, BANDS, self.channels)
+        return Network(shape, layers, "binary_cross_entropy", seed=self.seed)
+
+
+def inner_boundaries(events: Events) -> Array:
+    """Return where sections begin or end, without the first and the last time, in seconds."""
+    times = events.times if events.ends is None else np.concatenate([events.times, events.ends])
+    return np.asarray(np.unique(np.round(times, 3))[1:-1])
+
+
+def boundary_targets(
+    boundaries: Array, frames: int, smearing: float, deviation: float
+) -> tuple[Array, Array]:
+    """Return 1 at frames near a boundary, and the weights of all frames.
+
+    Ullrich et al. 2014, section 3.3: what is near a boundary is positive, weighted by a Gaussian of
+    the distance.
+
+    Returns
+    -------
+    (array of float32, array of float32), each of shape (frames,)
+    """
+    place = np.arange(frames) / FPS + FIRST
+    boundaries = np.asarray(boundaries, np.float64)
+    if not len(boundaries):
+        return np.zeros(frames, np.float32), np.ones(frames, np.float32)
+    distance = np.abs(place[:, None] - boundaries[None, :]).min(axis=1)
+    near = distance <= smearing
+    weights = np.where(near, np.exp(-0.5 * np.square(distance / deviation)), 1.0)
+    return near.astype(np.float32), weights.astype(np.float32)
+
+
+class PatchBatches(BatchOrder):
+    """Minibatches of patches around frames of many recordings, drawn anew in each epoch.
+
+    Parameters
+    ----------
+    inputs : sequence of arrays (frames + 114, 80, channels)
+        Of :func:`ictus.music.boundaries.network_input`.
+    targets, weights : sequences of arrays (frames,)
+    examples : int
+        Frames of an epoch.
+    oversampling : float
+        Of the frames with a target above 0.
+    batch_size, seed
+        See :class:`ictus.train.batches.BatchOrder`.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Array],
+        targets: Sequence[Array],
+        weights: Sequence[Array],
+        *,
+        examples: int,
+        oversampling: float,
+        batch_size: int,
+        seed: int = 0,
+    ) -> None:
+        self.values = np.concatenate(inputs)
+        first = np.cumsum([0, *(len(one) for one in inputs[:-1])])
+        self.first = np.concatenate(
+            [begin + np.arange(len(one)) for begin, one in zip(first, targets, strict=True)]
+        )
+        self.targets, self.weights = np.concatenate(targets), np.concatenate(weights)
+        positive = self.targets > 0
+        if not positive.any() or positive.all():
+            raise ValueError("training needs recordings with boundaries between their sections")
+        chance = np.where(positive, oversampling, 1.0)
+        self.chance = chance / chance.sum()
+        super().__init__(examples, batch_size=batch_size, shuffle=True, seed=seed)
+
+    def take(self, frames: Array) -> tuple[Array, Array, Array]:
+        """Return patches, targets and weights (mean 1) of frames, counted over all recordings."""
+        windows = np.lib.stride_tricks.sliding_window_view(self.values, CONTEXT, axis=0)
+        x = np.ascontiguousarray(np.moveaxis(windows[self.first[frames]], -1, 1))
+        weights = self.weights[frames]
+        return x, self.targets[frames, None], weights / weights.mean()
+
+    def epoch(self, number: int, first: int = 0) -> Iterator[tuple[Array, Array, Array]]:
+        generator = np.random.Generator(np.random.PCG64([self.seed, number, 4]))
+        drawn = generator.choice(len(self.chance), self.size, p=self.chance)
+        for index in range(first, len(self)):
+            yield self.take(drawn[index * self.batch_size : (index + 1) * self.batch_size])
+
+
+class PatchTrainer(Trainer):
+    """A Trainer whose data are :class:`PatchBatches`."""
+
+    def fit_patches(self, batches: PatchBatches) -> History:
+        """Train from where training stands; return the history."""
+        self.optimizer.prepare(
+            self.network.parameters, self.network.weight_segments, self.network.weight_matrices
+        )
+        return self._run(batches, None, None)
+
+
+def extract(path: str, speed: float) -> Array:
+    """Return the pooled spectrogram of a recording; its speed must be 1."""
+    if speed != 1.0:
+        raise ValueError(f"{path}: boundaries are trained at speed 1, got {speed!r}")
+    return pooled_spectrogram(audio_blocks(path, 44_100))
+
+
+def boundary_cache(folder: str | os.PathLike[str], *, jobs: int = 1) -> FeatureCache:
+    """Return the cache of pooled spectrograms in a folder."""
+    return FeatureCache(folder, extract, "boundaries 80 2048 6", jobs=jobs)
+
+
+@dataclass
+class TrainedBoundaries:
+    """A network, how it came about, and the threshold that suits the validation recordings."""
+
+    network: Network
+    history: History
+    training: list[str]
+    validation: list[str]
+    threshold: float = 0.0
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def best_threshold(
+    activations: Sequence[Array], boundaries: Sequence[Array], tolerance: float = 0.5
+) -> tuple[float, float]:
+    """Return the threshold of :func:`pick_boundaries` with the best mean F, and that F.
+
+    Beginning and end of recordings do not count.
+    """
+    best = (0.0, -1.0)
+    for threshold in np.round(np.arange(0.02, 0.62, 0.02), 2):
+        scores = [
+            hit_f(wanted, pick_boundaries(a, float(threshold)), tolerance)
+            for a, wanted in zip(activations, boundaries, strict=True)
+        ]
+        if np.mean(scores) > best[1]:
+            best = float(threshold), float(np.mean(scores))
+    return best
+
+
+def hit_f(wanted: Array, found: Array, tolerance: float) -> float:
+    """Return the F-measure of boundary times; 1 where there are none and none were found."""
+    if not len(wanted) and not len(found):
+        return 1.0
+    if not len(wanted) or not len(found):
+        return 0.0
+    from mir_eval.util import match_events
+
+    hits = len(match_events(np.sort(wanted), np.sort(found), tolerance))
+    return 2.0 * hits / (len(wanted) + len(found))
+
+
+def train_boundaries(
+    examples: Sequence[Example],
+    cache: FeatureCache,
+    settings: BoundaryTraining | None = None,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    callbacks: Sequence[Callable[[Any, int], Any]] = (),
+) -> TrainedBoundaries:
+    """Train a boundary detector on recordings with annotated sections.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        See :func:`ictus.music.training.folder.find_examples`, of the kind "segments".
+    cache : FeatureCache
+        Of :func:`boundary_cache`.
+    settings : BoundaryTraining, optional
+    checkpoint : path, optional
+        Written after each epoch; if it exists, training goes on from it to the same bits.
+    progress, callbacks
+        See :class:`ictus.train.Trainer`.
+
+    Raises
+    ------
+    ValueError
+        Too few recordings, or none with a boundary.
+    """
+    settings = settings or BoundaryTraining()
+    order = np.random.Generator(np.random.PCG64([settings.seed, 3])).permutation(len(examples))
+    held_out = round(settings.validation * len(examples))
+    if settings.validation and len(examples) >= 2:
+        held_out = max(held_out, 1)
+    if len(examples) - held_out < 1:
+        raise ValueError(f"training needs at least one recording, got {len(examples)}")
+    chosen = [examples[i] for i in np.sort(order[held_out:])]
+    kept = [examples[i] for i in np.sort(order[:held_out])]
+    spectra = [np.asarray(one, np.float32) for one in cache.load([e.audio for e in chosen])]
+    made = [
+        boundary_targets(
+            inner_boundaries(example.events), len(one), settings.smearing, settings.deviation
+        )
+        for example, one in zip(chosen, spectra, strict=True)
+    ]
+    batches = PatchBatches(
+        [network_input(one, settings.channels) for one in spectra],
+        [targets for targets, _ in made],
+        [weights for _, weights in made],
+        examples=settings.examples,
+        oversampling=settings.oversampling,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
+    network = settings.network(sliding=False)
+    trainer = PatchTrainer(
+        network,
+        Adam(settings.learning_rate, clip_norm=5.0),
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        seed=settings.seed,
+        learning_rate=Linear(
+            settings.learning_rate, 0.01 * settings.learning_rate, float(settings.epochs)
+        ),
+        checkpoint=checkpoint,
+        progress=progress,
+        callbacks=callbacks,
+    )
+    trainer.resume()
+    history = trainer.fit_patches(batches)
+    sliding = settings.network()
+    sliding.numbers[...] = network.numbers
+    names = [e.name for e in chosen], [e.name for e in kept]
+    result = TrainedBoundaries(sliding, history, *names)
+    if kept:
+        spectra = [np.asarray(one, np.float32) for one in cache.load([e.audio for e in kept])]
+        activations = [boundary_activations([sliding], one) for one in spectra]
+        wanted = [inner_boundaries(e.events) for e in kept]
+        result.threshold, f = best_threshold(activations, wanted)
+        result.scores["F 0.5s of inner boundaries, validation"] = f
+    return result
