@@ -241,7 +241,7 @@ def best_threshold(
     Beginning and end of recordings do not count.
     """
     best = (0.0, -1.0)
-    for threshold in np.round(np.arange(0.02, 0.62, 0.02), 2):
+    for threshold in np.round(np.arange(0.02, 0.92, 0.02), 2):
         scores = [
             hit_f(wanted, pick_boundaries(a, float(threshold)), tolerance)
             for a, wanted in zip(activations, boundaries, strict=True)
