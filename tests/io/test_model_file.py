@@ -33,6 +33,22 @@ def test_network_round_trip(tmp_path, dtype):
     np.testing.assert_array_equal(again.predict(x), network.predict(x))
 
 
+def test_half_precision(tmp_path):
+    network = make_network()
+    save(tmp_path / "whole", network)
+    save(tmp_path / "half", network, half=True)
+    again = load(tmp_path / "half")
+    assert again.parameters.dtype == np.float32
+    np.testing.assert_array_equal(again.numbers, network.numbers.astype(np.float16))
+    saved = (tmp_path / "whole").stat().st_size - (tmp_path / "half").stat().st_size
+    assert abs(saved - 2 * network.parameter_count) < 64
+    save(tmp_path / "double", make_network(np.float64), half=True)
+    assert load(tmp_path / "double").dtype == np.float64
+    network.parameters[3] = 1e6
+    with pytest.raises(ValueError, match="parameters has numbers above 65504"):
+        save(tmp_path / "half", network, half=True)
+
+
 @pytest.mark.parametrize("names", [False, True])
 def test_estimators_round_trip(tmp_path, names):
     generator = np.random.default_rng(0)

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ictus.music.boundaries import (
-    BANDS,
     FIRST,
     FPS,
     SHAPES,
@@ -40,6 +39,7 @@ Samples = npt.NDArray[np.float32]
 #: Of the models that ictus brings, and of novelty; chosen on synthetic validation songs.
 BOUNDARY_THRESHOLD, NOVELTY_THRESHOLD = 0.4, 0.03
 NOVELTY_SECONDS = 8.0  # on each side of the checkerboard
+SHORTEST = 1.0  # second: nearer to the beginning or the end there is no boundary
 
 
 @dataclass(eq=False)
@@ -168,7 +168,7 @@ class Segmenter:
         spectrogram, duration = description.spectrogram, description.duration
         a = self.activations(spectrogram)
         found = pick_boundaries(a, self.threshold) if len(a) else np.zeros(0)
-        found = found[(found > 0) & (found < duration)]
+        found = found[(found >= SHORTEST) & (found <= duration - SHORTEST)]
         times = np.concatenate([[0.0], found])
         if duration == 0:
             return Segments(np.zeros(0), np.zeros(0), [], a)
