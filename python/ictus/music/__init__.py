@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ictus.music.beats import Beats, BeatTracker, OnlineBeatTracker, load_networks
+    from ictus.music.boundaries import lag_matrix, pick_boundaries, pooled_spectrogram
     from ictus.music.click import add_clicks
     from ictus.music.decoding import decode_beats, decode_downbeats
     from ictus.music.features import (
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
         recurrent_onset_features,
     )
     from ictus.music.filterbanks import logarithmic_filterbank, mel_filterbank
+    from ictus.music.novelty import checkerboard_novelty
     from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.pitch_classes import chroma, semitone_features
     from ictus.music.report import report_page
+    from ictus.music.segmenter import Segmenter, Segments
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
 
 # Where each name lives; modules are loaded when a name is first used.
@@ -35,23 +39,31 @@ _LAZY = {
     "Features": "features",
     "OnlineBeatDecoder": "online",
     "OnlineBeatTracker": "beats",
+    "Segmenter": "segmenter",
+    "Segments": "segmenter",
     "Standardization": "features",
     "add_clicks": "click",
     "beat_features": "features",
     "boundary_features": "features",
+    "checkerboard_novelty": "novelty",
+    "chroma": "pitch_classes",
     "decode_beats": "decoding",
     "decode_downbeats": "decoding",
     "downbeat_features": "features",
     "estimate_tempo": "tempo",
+    "lag_matrix": "boundaries",
+    "live_beat_features": "features",
     "load_networks": "beats",
     "logarithmic_filterbank": "filterbanks",
     "max_pool": "features",
     "mel_filterbank": "filterbanks",
-    "live_beat_features": "features",
     "online_beat_features": "features",
     "onset_features": "features",
+    "pick_boundaries": "boundaries",
+    "pooled_spectrogram": "boundaries",
     "recurrent_onset_features": "features",
     "report_page": "report",
+    "semitone_features": "pitch_classes",
     "tempo_of_beats": "tempo",
 }
 
@@ -62,14 +74,19 @@ __all__ = [
     "Features",
     "OnlineBeatDecoder",
     "OnlineBeatTracker",
+    "Segmenter",
+    "Segments",
     "Standardization",
     "add_clicks",
     "beat_features",
     "boundary_features",
+    "checkerboard_novelty",
+    "chroma",
     "decode_beats",
     "decode_downbeats",
     "downbeat_features",
     "estimate_tempo",
+    "lag_matrix",
     "live_beat_features",
     "load_networks",
     "logarithmic_filterbank",
@@ -77,8 +94,11 @@ __all__ = [
     "mel_filterbank",
     "online_beat_features",
     "onset_features",
+    "pick_boundaries",
+    "pooled_spectrogram",
     "recurrent_onset_features",
     "report_page",
+    "semitone_features",
     "tempo_of_beats",
 ]
 

@@ -9,7 +9,7 @@ features and two-level annotations", ISMIR 2015, here as a second channel of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ictus.music.features import SAMPLE_RATE, boundary_features, max_pool
+from ictus.music.peaks import pick_peaks
 
 if TYPE_CHECKING:
     from ictus.nn import Network
@@ -193,18 +194,8 @@ def pick_boundaries(
     fps, first : float
         Frames a second, and the time of the first one.
     """
-    a = np.asarray(activations, np.float64)
-    if a.ndim != 1:
-        raise ValueError(f"activations must have shape (frames,), got {a.shape}")
-    if not np.isfinite(a).all():
-        raise ValueError("activations must be finite")
-    return np.array([t / fps + first for t, height in _peaks(a, fps) if height > threshold])
-
-
-def _peaks(a: npt.NDArray[np.float64], fps: float) -> Iterator[tuple[int, float]]:
-    """Frames that are the highest around, the first of equals, and their height over the mean."""
     near, before, after = (round(s * fps) for s in (NEIGHBOURHOOD, BEFORE, AFTER))
-    for t in range(1, len(a) - 1):
-        around = a[max(t - near, 0) : t + near + 1]
-        if a[t] >= around.max() and a[t] > a[max(t - near, 0) : t].max(initial=-np.inf):
-            yield t, float(a[t] - a[max(t - before, 0) : t + after + 1].mean())
+    peaks = pick_peaks(
+        activations, threshold, before=near, after=near, mean_before=before, mean_after=after
+    )
+    return np.asarray(peaks / fps + first)

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 
-def checkerboard_novelty(features: npt.ArrayLike, half: int, taper: float = 0.4) -> npt.NDArray:
+def checkerboard_novelty(
+    features: npt.ArrayLike, half: int, taper: float = 0.4
+) -> npt.NDArray[np.float64]:
     """Return the novelty at each frame, shape (frames,), between 0 and 1.
 
     The similarity of frames x and y is their cosine. The kernel is the outer product of a vector k

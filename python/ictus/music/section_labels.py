@@ -31,7 +31,7 @@ def section_similarity(first: Array, second: Array) -> float:
     Parameters
     ----------
     first, second : arrays, shape (frames, size)
-        Chroma; see :func:`ictus.music.chroma.chroma`.
+        Chroma; see :func:`ictus.music.pitch_classes.chroma`.
 
     Returns
     -------

@@ -20,9 +20,9 @@ from ictus.music.boundaries import (
     pick_boundaries,
     pooled_spectrogram,
 )
-from ictus.music.chroma import chroma, semitone_features
 from ictus.music.features import SAMPLE_RATE
 from ictus.music.novelty import checkerboard_novelty
+from ictus.music.pitch_classes import chroma, semitone_features
 from ictus.music.section_labels import (
     THRESHOLD,
     group_sections,

@@ -2,6 +2,12 @@
 
 from ictus.music.training.augmentation import FeatureAugmentation, LogarithmicAugmentation
 from ictus.music.training.beats import BeatTraining, train_beats
+from ictus.music.training.boundaries import (
+    BoundaryTraining,
+    TrainedBoundaries,
+    boundary_targets,
+    train_boundaries,
+)
 from ictus.music.training.cache import FeatureCache
 from ictus.music.training.changes import Change, changes
 from ictus.music.training.folder import Example, find_examples, folds
@@ -23,6 +29,7 @@ from ictus.music.training.targets import (
 
 __all__ = [
     "BeatTraining",
+    "BoundaryTraining",
     "Change",
     "Example",
     "FeatureAugmentation",
@@ -37,7 +44,9 @@ __all__ = [
     "SegmentTrainer",
     "SegmentTraining",
     "Trained",
+    "TrainedBoundaries",
     "beat_targets",
+    "boundary_targets",
     "changes",
     "downbeat_targets",
     "event_targets",
@@ -45,6 +54,7 @@ __all__ = [
     "folds",
     "onset_targets",
     "train_beats",
+    "train_boundaries",
     "train_onsets",
     "train_patches",
     "train_segments",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ictus.io.annotations import Events
-from ictus.io.audio import audio_blocks
 from ictus.music.boundaries import (
     BANDS,
     CONTEXT,
@@ -20,10 +19,10 @@ from ictus.music.boundaries import (
     boundary_activations,
     network_input,
     pick_boundaries,
-    pooled_spectrogram,
 )
 from ictus.music.training.cache import FeatureCache
 from ictus.music.training.folder import Example
+from ictus.music.training.recordings import Material, Schedule, Trained, material, split
 from ictus.nn import Conv2D, Dense, Dropout, Flatten, MaxPool, Network
 from ictus.optim import Adam
 from ictus.train import History, Trainer
@@ -34,7 +33,7 @@ Array = NDArray[Any]
 
 
 @dataclass
-class BoundaryTraining:
+class BoundaryTraining(Schedule):
     """Settings of a training.
 
     The network of Ullrich, Schlüter & Grill 2014 has ``maps=(32, 64)``, ``units=128``, no
@@ -52,8 +51,6 @@ class BoundaryTraining:
         Of the hidden layer behind them.
     dropout : float
         Of the inputs and of the units of that layer.
-    epochs, batch_size, learning_rate
-        The learning rate of Adam falls linearly to a hundredth of its value.
     examples : int
         Frames drawn for an epoch (a "mini-epoch" of the paper).
     smearing : float
@@ -62,29 +59,27 @@ class BoundaryTraining:
         Standard deviation of the Gaussian that weighs them by their distance, in seconds.
     oversampling : float
         How much likelier a positive frame is drawn than its share of the frames.
-    validation : float
-        Share of the recordings that only measure.
-    seed : int
+    options
+        See :class:`ictus.music.training.recordings.Schedule`; the learning rate of Adam falls
+        linearly to a hundredth of its value. `augment` changes nothing, since loudness and timbre
+        of a recording are taken out of the network's input; there is no early stopping.
     """
 
-    lag_matrix: bool = False
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 0.001
+    lag_matrix: bool = True
     maps: tuple[int, int] = (16, 32)
     second_pooling: tuple[int, int] = (1, 2)
     units: int = 64
     dropout: float = 0.5
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float = 0.001
     examples: int = 16_384
     smearing: float = 1.0
     deviation: float = 0.5
     oversampling: float = 3.0
-    validation: float = 0.1
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.validation < 1:
-            raise ValueError(f"validation must be in [0, 1), got {self.validation!r}")
+        super().__post_init__()
         for name in ("smearing", "deviation", "oversampling"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
@@ -123,7 +118,7 @@ def inner_boundaries(events: Events) -> Array:
 
 
 def boundary_targets(
-    boundaries: Array, frames: int, smearing: float, deviation: float
+    boundaries: Array, frames: int, rate: float, smearing: float, deviation: float
 ) -> tuple[Array, Array]:
     """Return 1 at frames near a boundary, and the weights of all frames.
 
@@ -134,7 +129,7 @@ def boundary_targets(
     -------
     (array of float32, array of float32), each of shape (frames,)
     """
-    place = np.arange(frames) / FPS + FIRST
+    place = np.arange(frames) / rate + FIRST
     boundaries = np.asarray(boundaries, np.float64)
     if not len(boundaries):
         return np.zeros(frames, np.float32), np.ones(frames, np.float32)
@@ -144,7 +139,7 @@ def boundary_targets(
     return near.astype(np.float32), weights.astype(np.float32)
 
 
-class PatchBatches(BatchOrder):
+class DrawnPatches(BatchOrder):
     """Minibatches of patches around frames of many recordings, drawn anew in each epoch.
 
     Parameters
@@ -198,10 +193,10 @@ class PatchBatches(BatchOrder):
             yield self.take(drawn[index * self.batch_size : (index + 1) * self.batch_size])
 
 
-class PatchTrainer(Trainer):
-    """A Trainer whose data are :class:`PatchBatches`."""
+class DrawnTrainer(Trainer):
+    """A Trainer whose data are :class:`DrawnPatches`."""
 
-    def fit_patches(self, batches: PatchBatches) -> History:
+    def fit_patches(self, batches: DrawnPatches) -> History:
         """Train from where training stands; return the history."""
         self.optimizer.prepare(
             self.network.parameters, self.network.weight_segments, self.network.weight_matrices
@@ -209,28 +204,20 @@ class PatchTrainer(Trainer):
         return self._run(batches, None, None)
 
 
-def extract(path: str, speed: float) -> Array:
-    """Return the pooled spectrogram of a recording; its speed must be 1."""
-    if speed != 1.0:
-        raise ValueError(f"{path}: boundaries are trained at speed 1, got {speed!r}")
-    return pooled_spectrogram(audio_blocks(path, 44_100))
-
-
-def boundary_cache(folder: str | os.PathLike[str], *, jobs: int = 1) -> FeatureCache:
-    """Return the cache of pooled spectrograms in a folder."""
-    return FeatureCache(folder, extract, "boundaries 80 2048 6", jobs=jobs)
-
-
 @dataclass
-class TrainedBoundaries:
-    """A network, how it came about, and the threshold that suits the validation recordings."""
+class TrainedBoundaries(Trained):
+    """A network, and the threshold that suits the recordings that were held out.
 
-    network: Network
-    history: History
-    training: list[str]
-    validation: list[str]
-    threshold: float = 0.0
-    scores: dict[str, float] = field(default_factory=dict)
+    Attributes
+    ----------
+    threshold : float, optional
+        None where no recording was held out.
+    score : float, optional
+        F-measure of their boundaries (0.5 s) with this threshold, without beginnings and ends.
+    """
+
+    threshold: float | None = None
+    score: float | None = None
 
 
 def best_threshold(
@@ -238,17 +225,22 @@ def best_threshold(
 ) -> tuple[float, float]:
     """Return the threshold of :func:`pick_boundaries` with the best mean F, and that F.
 
-    Beginning and end of recordings do not count.
+    Of several as good the middle one. Beginning and end of recordings do not count.
     """
-    best = (0.0, -1.0)
-    for threshold in np.round(np.arange(0.02, 0.92, 0.02), 2):
-        scores = [
-            hit_f(wanted, pick_boundaries(a, float(threshold)), tolerance)
-            for a, wanted in zip(activations, boundaries, strict=True)
+    thresholds = np.round(np.arange(0.02, 0.92, 0.02), 2)
+    scores = np.array(
+        [
+            np.mean(
+                [
+                    hit_f(wanted, pick_boundaries(a, float(threshold)), tolerance)
+                    for a, wanted in zip(activations, boundaries, strict=True)
+                ]
+            )
+            for threshold in thresholds
         ]
-        if np.mean(scores) > best[1]:
-            best = float(threshold), float(np.mean(scores))
-    return best
+    )
+    best = np.flatnonzero(scores == scores.max())
+    return float(thresholds[best[len(best) // 2]]), float(scores.max())
 
 
 def hit_f(wanted: Array, found: Array, tolerance: float) -> float:
@@ -268,9 +260,11 @@ def train_boundaries(
     cache: FeatureCache,
     settings: BoundaryTraining | None = None,
     *,
+    rate: float = FPS,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callable[[Any, int], Any]] = (),
+    comm: Any = None,
 ) -> TrainedBoundaries:
     """Train a boundary detector on recordings with annotated sections.
 
@@ -279,11 +273,14 @@ def train_boundaries(
     examples : sequence of Example
         See :func:`ictus.music.training.folder.find_examples`, of the kind "segments".
     cache : FeatureCache
-        Of :func:`boundary_cache`.
+        Of pooled spectrograms: ``feature_cache(folder, "boundaries")`` of
+        :mod:`ictus.music.training.material`.
     settings : BoundaryTraining, optional
+    rate : float
+        Frames of the features a second.
     checkpoint : path, optional
         Written after each epoch; if it exists, training goes on from it to the same bits.
-    progress, callbacks
+    progress, callbacks, comm
         See :class:`ictus.train.Trainer`.
 
     Raises
@@ -292,32 +289,16 @@ def train_boundaries(
         Too few recordings, or none with a boundary.
     """
     settings = settings or BoundaryTraining()
-    order = np.random.Generator(np.random.PCG64([settings.seed, 3])).permutation(len(examples))
-    held_out = round(settings.validation * len(examples))
-    if settings.validation and len(examples) >= 2:
-        held_out = max(held_out, 1)
-    if len(examples) - held_out < 1:
-        raise ValueError(f"training needs at least one recording, got {len(examples)}")
-    chosen = [examples[i] for i in np.sort(order[held_out:])]
-    kept = [examples[i] for i in np.sort(order[:held_out])]
-    spectra = [np.asarray(one, np.float32) for one in cache.load([e.audio for e in chosen])]
-    made = [
-        boundary_targets(
-            inner_boundaries(example.events), len(one), settings.smearing, settings.deviation
-        )
-        for example, one in zip(chosen, spectra, strict=True)
-    ]
-    batches = PatchBatches(
-        [network_input(one, settings.channels) for one in spectra],
-        [targets for targets, _ in made],
-        [weights for _, weights in made],
-        examples=settings.examples,
-        oversampling=settings.oversampling,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-    )
+    chosen, kept = split(examples, settings.validation, settings.seed)
+
+    def targets(events: Events, frames: int, rate: float) -> tuple[Array, Array]:
+        boundaries = inner_boundaries(events)
+        return boundary_targets(boundaries, frames, rate, settings.smearing, settings.deviation)
+
+    made = material(chosen, cache, targets, played=settings.changes(), rate=rate)
+    batches = _patches(made, settings)
     network = settings.network(sliding=False)
-    trainer = PatchTrainer(
+    trainer = DrawnTrainer(
         network,
         Adam(settings.learning_rate, clip_norm=5.0),
         batch_size=settings.batch_size,
@@ -329,17 +310,29 @@ def train_boundaries(
         checkpoint=checkpoint,
         progress=progress,
         callbacks=callbacks,
+        comm=comm,
     )
     trainer.resume()
     history = trainer.fit_patches(batches)
     sliding = settings.network()
     sliding.numbers[...] = network.numbers
-    names = [e.name for e in chosen], [e.name for e in kept]
-    result = TrainedBoundaries(sliding, history, *names)
+    result = TrainedBoundaries(sliding, history, [e.name for e in chosen], [e.name for e in kept])
     if kept:
-        spectra = [np.asarray(one, np.float32) for one in cache.load([e.audio for e in kept])]
-        activations = [boundary_activations([sliding], one) for one in spectra]
-        wanted = [inner_boundaries(e.events) for e in kept]
-        result.threshold, f = best_threshold(activations, wanted)
-        result.scores["F 0.5s of inner boundaries, validation"] = f
+        spectra = cache.load([example.audio for example in kept])
+        activations = [boundary_activations([sliding], np.asarray(s, np.float32)) for s in spectra]
+        wanted = [inner_boundaries(example.events) for example in kept]
+        result.threshold, result.score = best_threshold(activations, wanted)
     return result
+
+
+def _patches(made: Material, settings: BoundaryTraining) -> DrawnPatches:
+    inputs = [network_input(np.asarray(s, np.float32), settings.channels) for s in made.features]
+    return DrawnPatches(
+        inputs,
+        made.targets,
+        made.weights,
+        examples=settings.examples,
+        oversampling=settings.oversampling,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )

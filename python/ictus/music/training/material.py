@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from ictus.io.annotations import Events
 from ictus.io.audio import audio_blocks
 from ictus.music import time_stretch
+from ictus.music.boundaries import POOLING
 from ictus.music.decoding import decode_beats, decode_downbeats
 from ictus.music.features import (
     Features,
     beat_features,
+    boundary_features,
     difference_frames,
     downbeat_features,
     live_beat_features,
@@ -56,6 +58,7 @@ MODELS = {
     "beats": ModelMaterial("beats", beat_features),
     "online": ModelMaterial("beats", live_beat_features),
     "downbeats": ModelMaterial("beats", downbeat_features),
+    "boundaries": ModelMaterial("segments", boundary_features, POOLING),
     **{name: ModelMaterial("onsets", model.features) for name, model in ONSET_MODELS.items()},
 }
 

@@ -51,4 +51,6 @@ def chroma(semitones: npt.NDArray[np.floating]) -> Floats:
         folded[:, (band + 1) % 12] += x[:, band]
     folded -= folded.mean(axis=1, keepdims=True)
     length = np.sqrt(np.square(folded).sum(axis=1, keepdims=True))
-    return np.divide(folded, length, out=np.zeros_like(folded), where=length > 1e-6)
+    np.divide(folded, length, out=folded, where=length > 1e-6)
+    folded[length[:, 0] <= 1e-6] = 0.0
+    return folded
