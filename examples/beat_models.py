@@ -52,7 +52,7 @@ WEAK = (
     "country",
     "march",
 )
-MORE = 24
+MORE = 12
 
 DATA = (
     "{pieces} pieces of {seconds:.0f} s composed by ictus.music.synthesis (seed {seed}), rendered "

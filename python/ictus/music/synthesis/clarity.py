@@ -25,7 +25,7 @@ OTHERS = 0.45
 #: A beat must be marked this much: under a drum set, and else at easy and at ambiguous tempi.
 MARKED_BY_DRUMS, MARKED, MARKED_WELL = 0.25, 0.35, 0.55
 #: Tempi that most listeners would halve, or double, without good reasons not to.
-FAST, SLOW = 140.0, 80.0
+FAST, SLOW = 140.0, 95.0
 #: Chords only between the beats, slower than this, are heard as every second beat of a fast piece.
 SLOWEST_AFTERBEAT = 104.0
 
@@ -82,7 +82,7 @@ def is_clear(total: Array, low: Array, steps: int, tempo: float, *, drum_set: bo
     if by_step[:, 0].min() < marked:
         return False
     between = by_step[:, 1:].mean(0).max(initial=0.0)
-    if between > by_step[:, 0].mean() * (0.75 if tempo < SLOW else 0.9):
+    if between > by_step[:, 0].mean() * (0.9 if easy else 0.75):
         return False
     low_by_step = low.reshape(-1, steps).sum(0)
     return bool(low_by_step[1:].max(initial=0.0) <= low_by_step[0] + 1e-9)
