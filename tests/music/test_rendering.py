@@ -43,6 +43,14 @@ def test_a_click_track_of_the_built_in_synthesizer_is_exact():
 
 
 @pytest.mark.skipif(not fluidsynth.is_available(), reason="FluidSynth or its sound font is missing")
+def test_fluidsynth_plays_the_same_whatever_was_played_before():
+    score = compose(5, seconds=3.0, style="rock")
+    first = render(score, 1, synthesizer="fluidsynth").audio
+    render(compose(6, seconds=3.0, style="samba"), 2, synthesizer="fluidsynth")
+    assert render(score, 1, synthesizer="fluidsynth").audio.tobytes() == first.tobytes()
+
+
+@pytest.mark.skipif(not fluidsynth.is_available(), reason="FluidSynth or its sound font is missing")
 def test_a_click_track_of_fluidsynth_is_exact():
     made = clicks()
     made.parts[0].notes["pitch"] = 42  # a closed hat; the stick's sample begins 3 ms late

@@ -56,7 +56,7 @@ def attack_delay(sound: Array, rate: int) -> float:
 @lru_cache(maxsize=20_000)
 def _fluidsynth_delay(role: str, program: int, pitch: int, velocity: int, rate: int) -> float:
     note = notes(0.0, ATTACK_LIMIT, pitch, velocity)
-    machine = fluidsynth.synthesizer(rate)
+    machine = fluidsynth.FluidSynth(rate)
     sound = machine.render([Part(role, note, program)], [note], ATTACK_LIMIT + 0.01)
     return attack_delay(sound.mean(1), rate)
 

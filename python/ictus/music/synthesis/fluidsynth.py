@@ -86,6 +86,8 @@ def is_available() -> bool:
 class FluidSynth:
     """A synthesiser with a sound font loaded.
 
+    The same notes give the same samples from a new one; later ones depend on what was played.
+
     Parameters
     ----------
     sample_rate : int
@@ -201,9 +203,3 @@ class FluidSynth:
         self._library.fluid_synth_write_float(
             self._synth, (last - first) * BLOCK, address, 0, 2, address, 1, 2
         )
-
-
-@lru_cache(maxsize=2)
-def synthesizer(sample_rate: int = 44100, font: str | None = None) -> FluidSynth:
-    """Return a synthesiser; one a process, since loading the font takes its time."""
-    return FluidSynth(sample_rate, font)

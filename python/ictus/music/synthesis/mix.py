@@ -143,7 +143,7 @@ def _stems(
             made = render_part(score.parts[i], events[i], seconds, rate, generator, delays[i])
             sound += _levelled(made) * _gain(score.parts[i].gain)
         if outside:
-            machine = fluidsynth.synthesizer(rate)
+            machine = fluidsynth.FluidSynth(rate)
             parts = [score.parts[i] for i in outside]
             both = machine.render(parts, [events[i] for i in outside], seconds)
             sound += _levelled(both.mean(1)[: len(sound)]) * _gain(parts[0].gain)
