@@ -314,7 +314,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("beat-models"))
     parser.add_argument("--pieces", type=int, default=500)
     parser.add_argument("--tests", type=int, default=50)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
