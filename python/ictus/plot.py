@@ -343,8 +343,9 @@ def beats(
     downbeats: Array | None = None,
     seconds: float = 10.0,
     title: str = "Beats",
+    kind: str = "beats",
 ) -> Figure:
-    """Draw activations over time and the beats that were found in them, a row for some seconds.
+    """Draw activations over time and the beats (or onsets) found in them, a row for some seconds.
 
     Parameters
     ----------
@@ -356,6 +357,8 @@ def beats(
         Frames per second.
     seconds : float
         In a row; there are at most 12 rows.
+    kind : str
+        What the times are, for the title.
     """
     a = np.asarray(activations)
     a = a[:, np.newaxis] if a.ndim == 1 else a
@@ -379,5 +382,5 @@ def beats(
         axes.set_yticks([0, 1])
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[-1].set_xlabel("seconds")
-    figure.axes[0].set_title(f"{title}: activations, and beats found", loc="left", fontsize=11)
+    figure.axes[0].set_title(f"{title}: activations, and {kind} found", loc="left", fontsize=11)
     return figure

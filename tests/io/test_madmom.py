@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import convolve2d
 
 from ictus import music
 from ictus.io.audio import read_audio
@@ -15,6 +16,8 @@ from ictus.io.madmom import MadmomModelError, load_madmom
 from ictus.io.plain_pickle import PickleError, read_pickle
 
 LAYERS = "BidirectionalLayer LSTMLayer GRULayer RecurrentLayer FeedForwardLayer Gate Cell GRUCell"
+
+CONVOLUTIONAL = " ConvolutionalLayer MaxPoolLayer StrideLayer BatchNormLayer"
 
 
 def sigmoid(x):
@@ -32,8 +35,9 @@ def classes(monkeypatch):
             setattr(new, key, value)
         monkeypatch.setitem(sys.modules, name, new)
 
-    made = {name: type(name, (), {}) for name in [*LAYERS.split(), "ConvolutionalLayer"]}
-    functions = {n: types.FunctionType(sigmoid.__code__, {}, n) for n in ("sigmoid", "tanh", "elu")}
+    made = {name: type(name, (), {}) for name in (LAYERS + CONVOLUTIONAL + " PadLayer").split()}
+    names = ("sigmoid", "tanh", "elu", "relu", "linear")
+    functions = {n: types.FunctionType(sigmoid.__code__, {}, n) for n in names}
     network = type("NeuralNetwork", (), {})
     module("madmom")
     module("madmom.ml")
@@ -154,6 +158,56 @@ def test_networks(classes, tmp_path, kind, directions, protocol):
     np.testing.assert_allclose(got, sigmoid(expected @ weights + 0.3), atol=2e-6)
 
 
+def convolutional_layers(make, rng):
+    def draw(*shape):
+        return (0.5 * rng.standard_normal(shape)).astype(np.float32)
+
+    return [
+        make("BatchNormLayer", mean=draw(20, 3), inv_std=1 + draw(20, 3) ** 2, gamma=1, beta=0,
+             activation_fn="linear"),
+        make("ConvolutionalLayer", weights=draw(3, 4, 7, 3), bias=draw(4), stride=1, pad="valid",
+             activation_fn="tanh"),
+        make("MaxPoolLayer", size=(1, 3), stride=(1, 3)),
+        make("ConvolutionalLayer", weights=draw(4, 5, 3, 3), bias=draw(5), stride=1, pad="valid",
+             activation_fn="relu"),
+        make("StrideLayer", block_size=7),
+        make("FeedForwardLayer", weights=draw(7 * 4 * 5, 6), bias=draw(6), activation_fn="tanh"),
+        make("FeedForwardLayer", weights=draw(6, 1), bias=draw(1), activation_fn="sigmoid"),
+    ]  # fmt: skip
+
+
+def run_convolutional(layers, x):
+    """What the layers compute of frames (frames, bands, spectra), from their definition."""
+    first, one, _, two, _, dense, last = layers
+    x = (x - first.mean) * first.inv_std
+
+    def convolved(layer, x, function):
+        total = layer.bias
+        for channel in range(x.shape[2]):
+            maps = [convolve2d(x[:, :, channel], w, "valid") for w in layer.weights[channel]]
+            total = total + np.stack(maps, axis=-1)
+        return function(total)
+
+    x = convolved(one, x, np.tanh)
+    x = np.stack([x[:, 3 * i : 3 * i + 3].max(1) for i in range(x.shape[1] // 3)], axis=1)
+    x = convolved(two, x, lambda v: np.maximum(v, 0))
+    rows = np.stack([x[i : i + 7].ravel() for i in range(len(x) - 6)])
+    rows = np.tanh(rows @ dense.weights + dense.bias)
+    return sigmoid(rows @ last.weights + last.bias)
+
+
+def test_convolutional_networks(classes, tmp_path):
+    rng = np.random.default_rng(5)
+    layers = convolutional_layers(classes, rng)
+    (tmp_path / "c.pkl").write_bytes(pickle.dumps(classes("NeuralNetwork", layers=layers), 2))
+    network = load_madmom(tmp_path / "c.pkl")
+    assert network.input_shape == (15, 20, 3)
+    x = rng.standard_normal((30, 20, 3)).astype(np.float32)
+    # Its spectra are those of 2048, 1024, 4096 samples, ours of 1024, 2048, 4096.
+    wanted = run_convolutional(layers, x[:, :, [1, 0, 2]])
+    np.testing.assert_allclose(network.slide(x), wanted, atol=1e-5)
+
+
 class Harmful:
     def __reduce__(self):
         return os.system, ("touch harm",)
@@ -178,8 +232,19 @@ class TestRefusals:
             network = classes("NeuralNetwork", layers=list(layers))
             (tmp_path / "x.pkl").write_bytes(pickle.dumps(network, 2))
 
-        save(classes("ConvolutionalLayer"))
-        with pytest.raises(MadmomModelError, match="ConvolutionalLayer, which is not allowed"):
+        save(classes("PadLayer"))
+        with pytest.raises(MadmomModelError, match="PadLayer, which is not allowed"):
+            load_madmom(tmp_path / "x.pkl")
+        save(classes("ConvolutionalLayer", weights=np.ones((3, 2, 3, 3))))
+        with pytest.raises(MadmomModelError, match="the first layer is a ConvolutionalLayer"):
+            load_madmom(tmp_path / "x.pkl")
+        first, *others = convolutional_layers(classes, np.random.default_rng(0))
+        save(first, *others[:-1])
+        with pytest.raises(MadmomModelError, match="FeedForwardLayer with outputs by tanh"):
+            load_madmom(tmp_path / "x.pkl")
+        first.mean = np.zeros((20, 2), np.float32)
+        save(first, *others)
+        with pytest.raises(MadmomModelError, match=r"shape \(bands, 3\), got \(20, 2\)"):
             load_madmom(tmp_path / "x.pkl")
         weights = {"weights": np.ones((2, 1), np.float32), "bias": np.zeros(1, np.float32)}
         save(classes("FeedForwardLayer", activation_fn="elu", **weights))
@@ -268,3 +333,13 @@ class TestItsOwnModels:
         mean = np.mean([network.predict([x])[0] for network in networks], axis=0)
         expected = np.load(folder / "activations" / f"sample.{name}.npz")["activations"]
         np.testing.assert_allclose(np.squeeze(mean[:, columns]), expected, atol=1e-5)
+
+    def test_onsets_of_the_convolutional_network(self, data_folder, models):
+        folder = data_folder / "madmom_testdata"
+        x = read_audio(folder / "audio" / "sample.wav")
+        detector = music.OnsetDetector([load_madmom(models / "onsets/2013/onsets_cnn.pkl")])
+        stored = np.load(folder / "activations" / "sample.onsets_cnn.npz")["activations"]
+        np.testing.assert_allclose(detector.activations([x]), stored, atol=1e-4)
+        detector.threshold = 0.54
+        wanted = np.loadtxt(folder / "detections" / "sample.cnn_onset_detector.txt")
+        np.testing.assert_allclose(detector.detect_signal(x).times, wanted, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 import ictus
 from ictus import music
 from ictus.music import beats as beats_module
-from ictus.music.beats import load_networks, model_path
+from ictus.music.networks import load_networks, model_path
 from ictus.music.parts import parts_with_context
 from tests.music.sounds import clicks, detector, recurrent
 
@@ -118,7 +118,7 @@ class TestModels:
         from ictus.nn import Network
 
         ictus.save(tmp_path / "a.ictus", Network(3, [ictus.Dense(1)]), {})
-        with pytest.raises(ValueError, match="holds a Network, no beat model"):
+        with pytest.raises(ValueError, match="holds a Network, not a beat model"):
             load_networks([tmp_path / "a.ictus"])
         with pytest.raises(
             ValueError, match="266, 314, 300, 162 inputs and 1 or 3 outputs, got 7 and 1"

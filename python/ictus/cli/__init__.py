@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|tempo|index|info``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|onsets|index|...``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ictus.cli import (
     evaluate_music,
     index,
     info,
+    onsets,
     predict,
     sample,
     synthesize,
@@ -34,6 +35,7 @@ COMMANDS = (
     synthesize,
     beats,
     index,
+    onsets,
     info,
     bench,
 )
@@ -48,6 +50,7 @@ examples:
   ictus predict genre.ictus new.csv --output genres.csv
   ictus train beats my-songs --output mine.ictus
   ictus beats song.flac --click clicks.wav --plot beats.png
+  ictus onsets song.flac --report onsets.html
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png

@@ -1,4 +1,4 @@
-"""madmom's recurrent networks from its own model files, as networks of ictus.
+"""madmom's networks from its own model files, as networks of ictus.
 
 The files are pickles; :mod:`ictus.io.plain_pickle` reads them and executes nothing. They come with
 madmom and have its licence for data (CC BY-NC-SA 4.0: not for commercial use), so none is part of
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ictus.io.madmom_convolution import KINDS, convolutional_network, is_convolutional
 from ictus.io.plain_pickle import Name, PickleError, Record, read_pickle
-from ictus.nn import GRU, LSTM, Dense, Layer, Recurrent, SequenceNetwork
+from ictus.nn import GRU, LSTM, Dense, Layer, Network, Recurrent, SequenceNetwork
 
 Array = npt.NDArray[Any]
 
@@ -33,7 +34,7 @@ _LAYERS = (
 _FUNCTIONS = ("elu", "linear", "relu", "sigmoid", "softmax", "tanh")
 ALLOWED = {
     "madmom.ml.nn NeuralNetwork": "NeuralNetwork",
-    **{f"madmom.ml.nn.layers {name}": name for name in _LAYERS},
+    **{f"madmom.ml.nn.layers {name}": name for name in (*_LAYERS, *KINDS)},
     **{f"madmom.ml.nn.activations {name}": name for name in _FUNCTIONS},
 }
 # The activation of the last layer, and the loss it belongs to.
@@ -45,27 +46,29 @@ LOSSES = {
 
 
 class MadmomModelError(ValueError):
-    """The file is not one of madmom's recurrent networks."""
+    """The file is not one of madmom's networks that have a counterpart."""
 
 
-def load_madmom(path: str | os.PathLike[str]) -> SequenceNetwork:
+def load_madmom(path: str | os.PathLike[str]) -> SequenceNetwork | Network:
     """Return a network with the weights of one of madmom's model files.
 
     Parameters
     ----------
     path : str or path
         A ``.pkl`` of madmom with LSTM, GRU, simple recurrent and dense layers, of one or two
-        directions: its beats, downbeats, onsets (recurrent ones) and notes.
+        directions (its beats, downbeats, onsets and notes), or the convolutional one of onsets.
 
     Returns
     -------
-    SequenceNetwork
+    SequenceNetwork or Network
         Its outputs are the activations. A softmax over no beat, beat and downbeat keeps all three.
+        A Network is one of patches (frames, bands, spectra) of :func:`ictus.music.onset_features`;
+        :func:`ictus.music.onsets.slide_patches` runs it over a recording.
 
     Raises
     ------
     MadmomModelError
-        Not such a file, or with layers that have no counterpart (convolutional ones, for example).
+        Not such a file, or with layers that have no counterpart.
     OSError
         The file cannot be read.
     """
@@ -74,12 +77,15 @@ def load_madmom(path: str | os.PathLike[str]) -> SequenceNetwork:
         model = read_pickle(data, ALLOWED)
     except PickleError as error:
         raise MadmomModelError(
-            f"{os.fspath(path)}: not a recurrent network of madmom; {error}"
+            f"{os.fspath(path)}: not a network of madmom that is known; {error}"
         ) from (error)
     if not isinstance(model, Record) or model.kind != "NeuralNetwork":
         raise MadmomModelError(f"{os.fspath(path)}: it holds no NeuralNetwork")
     try:
-        return _network(model.state["layers"])
+        layers = model.state["layers"]
+        if is_convolutional(layers):
+            return convolutional_network(layers, _function, LOSSES)
+        return _network(layers)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise MadmomModelError(f"{os.fspath(path)}: {error}") from error
 

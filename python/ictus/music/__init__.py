@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ictus.music.beats import Beats, BeatTracker, OnlineBeatTracker, load_networks
+    from ictus.music.beats import Beats, BeatTracker, OnlineBeatTracker
     from ictus.music.boundaries import lag_matrix, pick_boundaries, pooled_spectrogram
     from ictus.music.click import add_clicks
     from ictus.music.decoding import decode_beats, decode_downbeats
@@ -20,15 +20,21 @@ if TYPE_CHECKING:
         live_beat_features,
         max_pool,
         online_beat_features,
+        online_onset_features,
         onset_features,
         recurrent_onset_features,
     )
     from ictus.music.filterbanks import logarithmic_filterbank, mel_filterbank
+    from ictus.music.networks import load_networks, model_path
     from ictus.music.novelty import checkerboard_novelty
     from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.onset_detector import OnlineOnsetDetector, OnsetDetector, Onsets
+    from ictus.music.onsets import decode_onsets
+    from ictus.music.peaks import merge_events, pick_peaks
     from ictus.music.pitch_classes import chroma, semitone_features
     from ictus.music.report import report_page
     from ictus.music.segmenter import Segmenter, Segments
+    from ictus.music.superflux import superflux, superflux_onsets
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
 
 # Where each name lives; modules are loaded when a name is first used.
@@ -39,6 +45,9 @@ _LAZY = {
     "Features": "features",
     "OnlineBeatDecoder": "online",
     "OnlineBeatTracker": "beats",
+    "OnlineOnsetDetector": "onset_detector",
+    "OnsetDetector": "onset_detector",
+    "Onsets": "onset_detector",
     "Segmenter": "segmenter",
     "Segments": "segmenter",
     "Standardization": "features",
@@ -49,21 +58,28 @@ _LAZY = {
     "chroma": "pitch_classes",
     "decode_beats": "decoding",
     "decode_downbeats": "decoding",
+    "decode_onsets": "onsets",
     "downbeat_features": "features",
     "estimate_tempo": "tempo",
     "lag_matrix": "boundaries",
     "live_beat_features": "features",
-    "load_networks": "beats",
+    "load_networks": "networks",
     "logarithmic_filterbank": "filterbanks",
     "max_pool": "features",
     "mel_filterbank": "filterbanks",
+    "merge_events": "peaks",
+    "model_path": "networks",
     "online_beat_features": "features",
+    "online_onset_features": "features",
     "onset_features": "features",
     "pick_boundaries": "boundaries",
+    "pick_peaks": "peaks",
     "pooled_spectrogram": "boundaries",
     "recurrent_onset_features": "features",
     "report_page": "report",
     "semitone_features": "pitch_classes",
+    "superflux": "superflux",
+    "superflux_onsets": "superflux",
     "tempo_of_beats": "tempo",
 }
 
@@ -74,6 +90,9 @@ __all__ = [
     "Features",
     "OnlineBeatDecoder",
     "OnlineBeatTracker",
+    "OnlineOnsetDetector",
+    "OnsetDetector",
+    "Onsets",
     "Segmenter",
     "Segments",
     "Standardization",
@@ -84,6 +103,7 @@ __all__ = [
     "chroma",
     "decode_beats",
     "decode_downbeats",
+    "decode_onsets",
     "downbeat_features",
     "estimate_tempo",
     "lag_matrix",
@@ -92,13 +112,19 @@ __all__ = [
     "logarithmic_filterbank",
     "max_pool",
     "mel_filterbank",
+    "merge_events",
+    "model_path",
     "online_beat_features",
+    "online_onset_features",
     "onset_features",
     "pick_boundaries",
+    "pick_peaks",
     "pooled_spectrogram",
     "recurrent_onset_features",
     "report_page",
     "semitone_features",
+    "superflux",
+    "superflux_onsets",
     "tempo_of_beats",
 ]
 

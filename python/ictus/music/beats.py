@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ictus.io.annotations import Events
 from ictus.music.decoding import check_tempo, decode_beats, decode_downbeats
 from ictus.music.features import (
     Features,
@@ -31,7 +31,6 @@ Samples = npt.NDArray[np.float32]
 
 #: The models that ictus brings: offline beats, beats with downbeats, beats of live input.
 MODELS = ("beats", "downbeats", "online")
-MODEL_FOLDER = Path(__file__).with_name("pretrained")
 
 # A network knows its features by their number.
 FEATURES = {
@@ -42,46 +41,6 @@ FEATURES = {
 }
 
 THRESHOLD = 0.05
-
-
-def model_path(name: str) -> Path:
-    """Return the file of a model that ictus brings.
-
-    Raises
-    ------
-    FileNotFoundError
-        This installation has no such model.
-    """
-    path = MODEL_FOLDER / f"{name}.ictus"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no model for {name} is installed; give a model file (--model FILE), trained by "
-            f"'ictus train beats' or madmom's"
-        )
-    return path
-
-
-def load_networks(paths: Sequence[str | os.PathLike[str]]) -> list[SequenceNetwork]:
-    """Return the networks in model files of ictus, or of madmom (``.pkl``).
-
-    Raises
-    ------
-    ValueError
-        A file holds something else.
-    OSError
-        A file cannot be read.
-    """
-    from ictus.io.madmom import load_madmom
-    from ictus.io.model_file import load
-    from ictus.nn import SequenceNetwork
-
-    networks = []
-    for path in paths:
-        model = load_madmom(path) if Path(path).suffix == ".pkl" else load(path)
-        if not isinstance(model, SequenceNetwork):
-            raise ValueError(f"{os.fspath(path)} holds a {type(model).__name__}, no beat model")
-        networks.append(model)
-    return networks
 
 
 @dataclass(eq=False)
@@ -106,6 +65,14 @@ class Beats:
     activations: npt.NDArray[np.floating]
     fps: float
 
+    kind: ClassVar[str] = "beats"
+
+    @property
+    def events(self) -> Events:
+        """Times, with the numbers as labels."""
+        numbers = self.numbers
+        return Events(self.times, None if numbers is None else [str(n) for n in numbers])
+
     @property
     def downbeats(self) -> Floats | None:
         """Times of the beats that begin a bar."""
@@ -124,7 +91,7 @@ class BeatTracker:
     ----------
     networks : sequence of SequenceNetwork
         Their outputs are averaged. With one output they give the probability of a beat, with three
-        those of no beat, beat and downbeat (:func:`load_networks`).
+        those of no beat, beat and downbeat (:func:`ictus.music.load_networks`).
     tempo : (float, float)
         Slowest and fastest tempo in BPM.
     beats_per_bar : tuple of int

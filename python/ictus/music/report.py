@@ -1,4 +1,4 @@
-"""The report: one HTML page with waveform, spectrogram, activations, beats, and the sound itself.
+"""The report: one HTML page with waveform, spectrogram, activations, events, and the sound itself.
 
 Nothing is loaded from elsewhere: the page can be sent and kept.
 """
@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ictus.music.beats import Beats
 from ictus.music.features import Features, Resolution
 from ictus.music.filterbanks import logarithmic_filterbank
 from ictus.music.tempo import tempo_of_beats
@@ -29,6 +28,11 @@ BANDS_PER_OCTAVE = 12
 # Files that browsers play go into the page as they are, if they are not larger than this.
 PLAYED = {".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".flac": "audio/flac"}
 LARGEST = 30_000_000  # bytes
+#: What the page says of its lines.
+LINES = {
+    "beats": "lines are beats, longer ones downbeats",
+    "onsets": "ticks above and below the spectrogram are onsets",
+}
 
 
 def _bytes(values: npt.NDArray[np.floating]) -> str:
@@ -62,7 +66,7 @@ def _sound(path: str | os.PathLike[str], signal: npt.NDArray[np.float32]) -> str
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _picture(signal: npt.NDArray[np.float32], found: Beats) -> dict[str, Any]:
+def _picture(signal: npt.NDArray[np.float32], found: Any) -> dict[str, Any]:
     """Waveform, spectrogram and activations, in as many columns."""
     features = Features((Resolution(2048, logarithmic_filterbank(2048, RATE, BANDS_PER_OCTAVE)),))
     spectrum = features(signal)
@@ -84,18 +88,16 @@ def _picture(signal: npt.NDArray[np.float32], found: Beats) -> dict[str, Any]:
     }
 
 
-def _summary(found: Beats, duration: float) -> str:
-    parts = [f"{duration // 60:.0f}:{duration % 60:05.2f}", f"{len(found.times)} beats"]
+def _summary(found: Any, duration: float) -> str:
+    parts = [f"{duration // 60:.0f}:{duration % 60:05.2f}", f"{len(found.times)} {found.kind}"]
     if found.downbeats is not None:
         parts.append(f"{len(found.downbeats)} downbeats")
-    if len(found.times) > 1:
+    if found.kind == "beats" and len(found.times) > 1:
         parts.append(f"{tempo_of_beats(found.times):.1f} beats per minute (median)")
     return ", ".join(parts)
 
 
-def report_page(
-    path: str | os.PathLike[str], signal: npt.NDArray[np.float32], found: Beats
-) -> bytes:
+def report_page(path: str | os.PathLike[str], signal: npt.NDArray[np.float32], found: Any) -> bytes:
     """Return the page of a recording.
 
     Parameters
@@ -104,17 +106,21 @@ def report_page(
         The audio file; MP3, Ogg and FLAC files go into the page as they are, others as Ogg.
     signal : array, shape (samples,)
         Its mono signal at 44.1 kHz (:func:`ictus.io.audio.read_audio`).
-    found : Beats
-        What :meth:`BeatTracker.track` returned for it.
+    found : Beats or Onsets
+        What :meth:`ictus.music.BeatTracker.track` or :meth:`ictus.music.OnsetDetector.detect`
+        returned for it. Onsets are ticks at the edge of the spectrogram, beats lines.
     """
     duration = len(signal) / RATE
     data = _picture(signal, found) | {
+        "kind": found.kind,
         "duration": duration,
         "times": [round(float(time), 4) for time in found.times],
         "numbers": None if found.numbers is None else found.numbers.tolist(),
     }
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(f"Beats of {Path(path).name}"),
+        title=html.escape(f"{found.kind.capitalize()} of {Path(path).name}"),
+        kind=found.kind,
+        lines=LINES[found.kind],
         summary=html.escape(_summary(found, duration)),
         audio=_sound(path, signal),
         # Nothing in the data can end the script element.

@@ -29,7 +29,7 @@ SHORTEST = 0.003
 FPS, WINDOW, BANDS = 100, 1024, 24
 LOWEST, HIGHEST = 60.0, 16_000.0  # Hz
 #: A note is heard where it raises the power of the mix this much in so many bands.
-RISE, RISING_BANDS = 2.0, 2
+RISE, RISING_BANDS = 4.0, 2
 FLOOR = 1e-6  # power of what nobody hears, relative to the loudest of all bands and frames
 
 
@@ -97,7 +97,7 @@ def audible(times: Array, powers: Array, mix: Array) -> Array:
     """Return for each time whether an onset of one group of instruments is heard in the mix.
 
     It is where the group's power rises, from 25 ms before to the highest in the 50 ms after, by at
-    least the power that the whole mix had before (so the mix gets 3 dB louder) in two bands.
+    least three times the power that the whole mix had before (the mix gets 6 dB louder) in two bands.
 
     Parameters
     ----------
