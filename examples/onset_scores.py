@@ -18,7 +18,7 @@ from ictus.music.networks import load_networks
 from ictus.music.onset_detector import OnsetDetector
 from ictus.music.onsets import ONSET_MODELS
 from ictus.music.peaks import merge_events
-from ictus.music.superflux import superflux_onsets
+from ictus.music.spectral_flux import superflux_onsets
 from ictus.music.training import Example
 
 Finder = Callable[[Path], np.ndarray]

@@ -20,6 +20,7 @@ from ictus.cli import (
     synthesize,
     train,
     train_beats,
+    train_onsets,
     transform,
 )
 from ictus.cli.arguments import Parser
@@ -27,6 +28,7 @@ from ictus.cli.arguments import Parser
 COMMANDS = (
     train,
     train_beats,
+    train_onsets,
     predict,
     evaluate,
     evaluate_music,
@@ -40,7 +42,7 @@ COMMANDS = (
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
-TWO_WORDS = {"train": ("beats",), "evaluate": evaluate_music.KINDS, "index": index.KINDS}
+TWO_WORDS = {"train": ("beats", "onsets"), "evaluate": evaluate_music.KINDS, "index": index.KINDS}
 
 EPILOG = """\
 examples:

@@ -66,7 +66,7 @@ def _superflux(path: str, picking: dict[str, Any]) -> Any:
 
     from ictus.io.audio import read_audio
     from ictus.music.onset_detector import Onsets
-    from ictus.music.superflux import FPS, THRESHOLD, superflux, superflux_peaks
+    from ictus.music.spectral_flux import FPS, THRESHOLD, superflux, superflux_peaks
 
     strength = superflux(read_audio(path))
     threshold = THRESHOLD if picking["threshold"] is None else picking["threshold"]

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ictus.cli import arguments as allowed
-from ictus.cli.processes import communicator
+from ictus.cli import train_music
 
 if TYPE_CHECKING:
     from ictus.music.training import BeatTraining
 
-EPILOG = """\
-DIR has recordings (.wav, .flac, .ogg, .mp3) and beside each an annotation with the same name:
-NAME.beats or NAME.txt (a time a line, in seconds; the beat's number in its bar behind it, where
-there are numbers), NAME.jams, NAME.csv (Sonic Visualiser), NAME.json or NAME.mid.
-
+EPILOG = (
+    train_music.FOLDER.format(
+        kind="beats", more="; the beat's\nnumber in its bar behind it, where there are numbers"
+    )
+    + """
 examples:
   ictus train beats my-songs --output mine.ictus
   ictus train beats my-songs --model downbeats --folds 8 --checkpoint work
   ictus train beats my-songs --speeds 0.9 1.1 --semitones -2 2 --cache /tmp/features --jobs 8
   mpiexec -n 4 ictus train beats my-songs --threads 4     (MPI: each process takes a share)
 """
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,34 +35,17 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
-    add = parser.add_argument
-    add("folder", metavar="DIR", help="recordings and annotations; see below")
-    add("--annotations", metavar="DIR", help="folder of the annotations; default: DIR")
-    add(
+    task = train_music.Task("beats", _settings, _train, _activations, _measures)
+    train_music.add_folder(parser, task)
+    parser.add_argument(
         "--model",
         choices=["beats", "online", "downbeats"],
         default="beats",
         help="beats: reads both ways (default); online: forward alone; downbeats: both ways",
     )
-    add("--output", metavar="FILE", default="beats.ictus", help="default: beats.ictus")
-    _add_training(parser.add_argument_group("training"))
-    add("--folds", type=allowed.positive_integer, metavar="N", help="cross-validation; N models")
-    add("--checkpoint", metavar="DIR", help="training goes on from what is in this folder")
-    add("--cache", metavar="DIR", help="folder of the features; default: DIR/.ictus-features")
-    add("--jobs", type=int, default=1, metavar="N", help="processes for the features; -1: all")
-    add("--licence", default="", metavar="TEXT", help="of the model, for its card")
-    add("--threads", type=allowed.thread_count, metavar="N", help="default: all processors")
-    add("--json", action="store_true", help="print the result as JSON")
-    add("--quiet", action="store_true", help="no progress bar")
-
-
-def _add_training(group: Any) -> None:
+    group = parser.add_argument_group("training")
     add = group.add_argument
     add("--units", type=allowed.positive_integer, nargs="+", default=[25, 25, 25], metavar="N")
-    add("--epochs", type=allowed.positive_integer, default=50, metavar="N")
-    add("--batch-size", type=allowed.positive_integer, default=8, metavar="N")
-    add("--learning-rate", type=allowed.positive, default=0.003, metavar="X")
     add("--segment", type=allowed.positive, default=10.0, metavar="SECONDS")
     add(
         "--widen",
@@ -76,70 +55,8 @@ def _add_training(group: Any) -> None:
         metavar="X",
         help="targets of the frames beside a beat, outwards; default: 0.5",
     )
-    for name, kind, meaning in (
-        ("--speeds", allowed.positive, "speeds: tempo and pitch change"),
-        ("--tempi", allowed.positive, "tempi (factors), with the same pitch"),
-        ("--semitones", float, "pitches (semitones up or down), with the same tempo"),
-    ):
-        add(
-            name,
-            type=kind,
-            nargs="+",
-            default=[],
-            metavar="X",
-            help=f"also play at these {meaning}",
-        )
-    add(
-        "--no-augment",
-        action="store_true",
-        help="do not change loudness, timbre and noise of the training material",
-    )
-    add("--validation", type=allowed.probability, default=0.1, metavar="X")
-    add("--early-stopping", type=allowed.positive_integer, metavar="EPOCHS")
-    add("--seed", type=allowed.seed, default=0, metavar="N")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Train, measure on what was held out, write model files."""
-    from ictus.music.training import find_examples, folds
-
-    allowed.check_output(options.output, "--output")
-    comm = communicator()
-    speaks = comm is None or comm.Get_rank() == 0
-    examples = find_examples(options.folder, "beats", annotations=options.annotations)
-    if speaks and not options.json:
-        seconds = sum(float(e.events.times[-1]) for e in examples if len(e.events))
-        print(f"{len(examples)} recordings, {seconds / 60:.1f} minutes with beats", flush=True)
-    target = Path(options.output)
-    results = []
-    if options.folds is None:
-        results.append(_train(options, examples, [], target, "all", comm))
-    else:
-        for number, (training, test) in enumerate(
-            folds(len(examples), options.folds, options.seed)
-        ):
-            results.append(
-                _train(
-                    options,
-                    [examples[i] for i in training],
-                    [examples[i] for i in test],
-                    target.with_stem(f"{target.stem}-{number + 1}"),
-                    f"fold{number + 1}",
-                    comm,
-                )
-            )
-            if results[-1]["stopped"] == "interrupted":
-                break
-    interrupted = results[-1]["stopped"] == "interrupted"
-    summary: dict[str, Any] = {"models": results}
-    scores = [r["scores"] for r in results if r["scores"]]
-    if len(scores) > 1:
-        summary["mean"] = {n: float(np.mean([s[n] for s in scores])) for n in scores[0]}
-    if speaks:
-        print(json.dumps(summary) if options.json else _text(summary))
-    if interrupted and speaks:
-        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
-    return 130 if interrupted else 0
+    train_music.add_training(group, epochs=50, batch_size=8, learning_rate=0.003)
+    train_music.add_work(parser)
 
 
 def _settings(options: argparse.Namespace) -> BeatTraining:
@@ -149,100 +66,22 @@ def _settings(options: argparse.Namespace) -> BeatTraining:
     return BeatTraining(
         model=options.model,
         units=tuple(options.units),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
         segment=max(round(options.segment * frame_rate(options.model)), 1),
         neighbours=tuple(options.widen),
-        speeds=tuple(options.speeds),
-        tempi=tuple(options.tempi),
-        semitones=tuple(options.semitones),
-        augment=not options.no_augment,
-        early_stopping=options.early_stopping,
-        validation=options.validation,
-        seed=options.seed,
+        **train_music.shared_settings(options),
     )
 
 
-def _train(
-    options: argparse.Namespace, examples: Any, test: Any, output: Path, name: str, comm: Any
-) -> dict[str, Any]:
-    """Train one model, write it, and return what there is to say about it."""
-    from ictus.io.model_file import save
+def _train() -> Callable[..., Any]:
     from ictus.music.training import train_beats
-    from ictus.music.training.material import augmentation, feature_cache, frame_rate
 
-    settings = _settings(options)
-    folder = options.cache or Path(options.folder) / ".ictus-features"
-    cache = feature_cache(folder, options.model, jobs=options.jobs, comm=comm)
-    checkpoint = None
-    if options.checkpoint:
-        Path(options.checkpoint).mkdir(parents=True, exist_ok=True)
-        checkpoint = Path(options.checkpoint) / f"{options.model}-{name}.checkpoint"
-    started = time.perf_counter()
-    trained = train_beats(
-        examples,
-        cache,
-        settings,
-        rate=frame_rate(options.model),
-        augmentation=augmentation(options.model, noise=0.3),
-        checkpoint=checkpoint,
-        progress=False if options.quiet or options.json else None,
-        comm=comm,
-    )
-    kept = test or [e for e in examples if e.name in set(trained.validation)]
-    scores = _measure(trained.network, kept, cache, options.model)
-    card = {
-        "name": f"ictus {options.model}",
-        "licence": options.licence,
-        "training_data": f"{len(trained.training)} recordings of {Path(options.folder).name}",
-        "provenance": f"ictus train beats --model {options.model} --seed {options.seed}",
-        "metrics": {f"{'test' if test else 'validation'}_{k}": v for k, v in scores.items()},
-    }
-    if comm is None or comm.Get_rank() == 0:
-        save(output, trained.network, card)
-    return {
-        "model": str(output),
-        "epochs": len(trained.history["loss"]) if "loss" in trained.history else 0,
-        "seconds": round(time.perf_counter() - started, 1),
-        "stopped": trained.history.stopped,
-        "recordings": len(trained.training),
-        "measured_on": [e.name for e in kept],
-        "scores": scores,
-    }
+    return train_beats
 
 
-def _measure(network: Any, examples: Any, cache: Any, model: str) -> dict[str, float]:
-    """Mean scores of decoded beats; none where mir_eval is not installed."""
-    from ictus.music.evaluation import evaluate_all
-    from ictus.music.training.material import decode
-
-    if not examples:
-        return {}
-    pairs = {}
-    for example, features in zip(examples, cache.load([e.audio for e in examples]), strict=True):
-        activation = network.predict([np.asarray(features, np.float32)])[0]
-        pairs[example.name] = (example.events, decode(activation, model))
-    try:
-        result = {f"beat_{k}": v for k, v in evaluate_all(pairs, "beats").mean.items()}
-        if model == "downbeats":
-            result |= {f"downbeat_{k}": v for k, v in evaluate_all(pairs, "downbeats").mean.items()}
-    except ImportError:
-        return {}
-    return {name: round(value, 4) for name, value in result.items()}
+def _activations(network: Any, features: Any, model: str) -> Any:
+    return network.predict([features])[0]
 
 
-def _text(summary: dict[str, Any]) -> str:
-    lines = []
-    for result in summary["models"]:
-        lines.append(
-            f"{result['epochs']} epochs in {result['seconds']} s ({result['stopped']}), "
-            f"model written to {result['model']}"
-        )
-        if result["scores"]:
-            shown = ", ".join(f"{k} {v:.3f}" for k, v in result["scores"].items())
-            lines.append(f"  on {len(result['measured_on'])} recordings held out: {shown}")
-    if "mean" in summary:
-        shown = ", ".join(f"{k} {v:.3f}" for k, v in summary["mean"].items())
-        lines.append(f"mean of the folds: {shown}")
-    return "\n".join(lines)
+def _measures(model: str) -> list[tuple[str, str]]:
+    beats = [("beats", "beat")]
+    return [*beats, ("downbeats", "downbeat")] if model == "downbeats" else beats

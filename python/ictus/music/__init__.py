@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ictus.music.pitch_classes import chroma, semitone_features
     from ictus.music.report import report_page
     from ictus.music.segmenter import Segmenter, Segments
-    from ictus.music.superflux import superflux, superflux_onsets
+    from ictus.music.spectral_flux import superflux, superflux_onsets
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
 
 # Where each name lives; modules are loaded when a name is first used.
@@ -78,8 +78,8 @@ _LAZY = {
     "recurrent_onset_features": "features",
     "report_page": "report",
     "semitone_features": "pitch_classes",
-    "superflux": "superflux",
-    "superflux_onsets": "superflux",
+    "superflux": "spectral_flux",
+    "superflux_onsets": "spectral_flux",
     "tempo_of_beats": "tempo",
 }
 

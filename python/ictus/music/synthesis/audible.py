@@ -97,7 +97,7 @@ def audible(times: Array, powers: Array, mix: Array) -> Array:
     """Return for each time whether an onset of one group of instruments is heard in the mix.
 
     It is where the group's power rises, from 25 ms before to the highest in the 50 ms after, by at
-    least three times the power that the whole mix had before (the mix gets 6 dB louder) in two bands.
+    least three times the power that the whole mix had before (it gets 6 dB louder) in two bands.
 
     Parameters
     ----------
