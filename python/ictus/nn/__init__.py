@@ -11,6 +11,7 @@ from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Cache, Draws, Layer
 from ictus.nn.losses import LOSSES, Loss
 from ictus.nn.lstm import LSTM
+from ictus.nn.mean_covariance import MeanCovariance
 from ictus.nn.network import Network
 from ictus.nn.noise import Noise
 from ictus.nn.passes import part_outputs
@@ -46,6 +47,7 @@ __all__ = [
     "Layer",
     "Loss",
     "MaxPool",
+    "MeanCovariance",
     "Network",
     "Noise",
     "Recurrent",

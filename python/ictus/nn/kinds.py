@@ -14,6 +14,7 @@ from ictus.nn.elementwise import Activation
 from ictus.nn.embedding import Embedding
 from ictus.nn.layer import Array, Layer
 from ictus.nn.lstm import LSTM
+from ictus.nn.mean_covariance import MeanCovariance
 from ictus.nn.noise import Noise
 from ictus.nn.parameters import connect, parameter_count
 from ictus.nn.pooling import AveragePool, Flatten, MaxPool
@@ -40,6 +41,7 @@ LAYERS: dict[str, type[Layer]] = {
         GRU,
         LSTM,
         MaxPool,
+        MeanCovariance,
         Noise,
         Recurrent,
         SpatialDropout,
