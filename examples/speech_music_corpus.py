@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ictus.io.audio import read_audio
+from ictus.io.audio import read_audio, write_audio
 from ictus.music.synthesis import write_corpus
 from ictus.music.synthesis.effects import equalize
 
@@ -75,8 +75,8 @@ TEXTS = {
     "nl": ("Goedemorgen, het wordt vandaag een mooie dag met veel zon en weinig wind.",),
     "pl": ("Dzień dobry, pociąg do Krakowa odjedzie z peronu trzeciego o godzinie piątej.",),
     "sv": ("God kväll, i morgon blir det kallt i norr och snö på många håll i landet.",),
-    "ru": ("Добрый вечер, сегодня в городе тепло, а завтра ожидается дождь и сильный ветер.",),
-    "tr": ("İyi akşamlar, yarın hava açık olacak ve rüzgar batıdan esecek.",),
+    "ru": ("Добрый вечер, сегодня в городе тепло, а завтра ожидается дождь и сильный ветер.",),  # noqa: RUF001
+    "tr": ("İyi akşamlar, yarın hava açık olacak ve rüzgar batıdan esecek.",),  # noqa: RUF001
     "fi": ("Hyvää iltaa, huomenna sataa lunta ja tuuli kääntyy pohjoiseen.",),
 }
 VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5",
@@ -134,6 +134,19 @@ def speak(number: int, *, validation: bool = False) -> np.ndarray:
                str(int(generator.uniform(115, 220))), "-p", str(int(generator.uniform(5, 90))),
                "--stdout"]  # fmt: skip
     return _program(command, text)
+
+
+def spoken(work: Path, count: int, *, validation: bool = False) -> Sounds:
+    """Return utterances 0 .. count - 1, which are kept in a folder."""
+    folder = work / ("validation_speech" if validation else "speech")
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {}
+    for number in range(count):
+        path = folder / f"spoken{number:04d}.flac"
+        if not path.exists():
+            write_audio(path, speak(number, validation=validation), RATE)
+        made[path.stem] = read_audio(path, RATE)
+    return made
 
 
 def _language_weights() -> np.ndarray:
@@ -273,7 +286,7 @@ def training_sounds(data: Path, work: Path, utterances: int, pieces: int) -> dic
     """Return the recordings of training, by class, without those that only validate."""
     if not shutil.which("espeak-ng"):
         raise SystemExit("espeak-ng is needed: apt-get install espeak-ng flite")
-    speech = {f"spoken {n}": speak(n) for n in range(utterances)}
+    speech = spoken(work, utterances)
     speech |= cut(digits(data, TRAINING_SPEAKERS))
     speech |= cut(_named(data / "librosa_audio", ("198-209",)), copies=10)
     music = _composed(work, pieces)
@@ -287,13 +300,15 @@ def training_sounds(data: Path, work: Path, utterances: int, pieces: int) -> dic
 
 def validation_sounds(work: Path) -> dict[str, Sounds]:
     """Return voices, pieces and noises of our own that are not in the training."""
-    speech = {f"spoken {n}": speak(n, validation=True) for n in range(40)}
-    return {"speech": speech, "music": _composed(work, 12, first=150), "other": noises(20, 1)}
+    return {"speech": spoken(work, 40, validation=True), "music": _composed(work, 24, first=900),
+            "other": noises(20, 1)}  # fmt: skip
 
 
 def _composed(work: Path, count: int, first: int = 0) -> Sounds:
-    paths = write_corpus(work / "music", count, 2026, first=first, seconds=40.0,
-                         instruments="training", synthesizer="mixed")  # fmt: skip
+    """Pieces for bands, drums alone, one instrument, and voices."""
+    paths = write_corpus(work / "pieces", count, 4711, first=first, seconds=20.0, format="ogg",
+                         instruments="training", ensemble="mixed", synthesizer="mixed",
+                         sample_rate=22_050)  # fmt: skip
     return _files(paths)
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|tempo|index|info``."""
+"""The command line: ``ictus train|predict|evaluate|transform|beats|index|speech-music|...``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from ictus.cli import (
     info,
     predict,
     sample,
+    speech_music,
     synthesize,
     train,
     train_beats,
+    train_speech_music,
     transform,
 )
 from ictus.cli.arguments import Parser
@@ -26,6 +28,7 @@ from ictus.cli.arguments import Parser
 COMMANDS = (
     train,
     train_beats,
+    train_speech_music,
     predict,
     evaluate,
     evaluate_music,
@@ -34,11 +37,16 @@ COMMANDS = (
     synthesize,
     beats,
     index,
+    speech_music,
     info,
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
-TWO_WORDS = {"train": ("beats",), "evaluate": evaluate_music.KINDS, "index": index.KINDS}
+TWO_WORDS = {
+    "train": ("beats", "speech-music"),
+    "evaluate": evaluate_music.KINDS,
+    "index": index.KINDS,
+}
 
 EPILOG = """\
 examples:
@@ -48,6 +56,7 @@ examples:
   ictus predict genre.ictus new.csv --output genres.csv
   ictus train beats my-songs --output mine.ictus
   ictus beats song.flac --click clicks.wav --plot beats.png
+  ictus speech-music broadcast.mp3 --plot broadcast.png
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png

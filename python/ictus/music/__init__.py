@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from ictus.music.pitch_classes import chroma, semitone_features
     from ictus.music.report import report_page
     from ictus.music.segmenter import Segmenter, Segments
+    from ictus.music.speech_music import (
+        SpeechMusic,
+        SpeechMusicDetector,
+        speech_music_features,
+    )
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
+    from ictus.music.timeline import timeline
 
 # Where each name lives; modules are loaded when a name is first used.
 _LAZY = {
@@ -41,6 +47,8 @@ _LAZY = {
     "OnlineBeatTracker": "beats",
     "Segmenter": "segmenter",
     "Segments": "segmenter",
+    "SpeechMusic": "speech_music",
+    "SpeechMusicDetector": "speech_music",
     "Standardization": "features",
     "add_clicks": "click",
     "beat_features": "features",
@@ -64,7 +72,9 @@ _LAZY = {
     "recurrent_onset_features": "features",
     "report_page": "report",
     "semitone_features": "pitch_classes",
+    "speech_music_features": "speech_music",
     "tempo_of_beats": "tempo",
+    "timeline": "timeline",
 }
 
 __all__ = [
@@ -76,6 +86,8 @@ __all__ = [
     "OnlineBeatTracker",
     "Segmenter",
     "Segments",
+    "SpeechMusic",
+    "SpeechMusicDetector",
     "Standardization",
     "add_clicks",
     "beat_features",
@@ -99,7 +111,9 @@ __all__ = [
     "recurrent_onset_features",
     "report_page",
     "semitone_features",
+    "speech_music_features",
     "tempo_of_beats",
+    "timeline",
 ]
 
 

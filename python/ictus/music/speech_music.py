@@ -1,8 +1,9 @@
 """Where recordings have speech and where music: two questions that are answered apart.
 
 A network sees a second of a mel spectrogram around each frame, and says how likely it is that
-somebody speaks there, and that music plays; both can be on, or neither (after Schlüter & Sonnleitner,
-"Unsupervised feature learning for speech and music detection in radio broadcasts", DAFx 2012).
+somebody speaks there, and that music plays; both can be on, or neither (after Schlüter &
+Sonnleitner, "Unsupervised feature learning for speech and music detection in radio broadcasts",
+DAFx 2012).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +35,8 @@ BANDS, EXCERPT = 40, 24  # mel bands; frames that the network sees at once
 FLOOR = 1e-3  # added to magnitudes: white noise at about -86 decibels of full scale
 ROWS_AT_ONCE = 4096
 
+#: The model that ictus brings.
+PRETRAINED = Path(__file__).with_name("pretrained") / "speech_music.ictus"
 # Chosen on validation material; see docs/results/speech_music.md.
 SMOOTHING = 1.0  # seconds
 SHORTEST = 0.6  # seconds: shorter segments and gaps are no segments and gaps
@@ -66,7 +70,7 @@ def smooth(activations: Floats, frames: int) -> Floats:
         uniform_filter1d(x, frames, axis=0, mode="constant")
         for x in (values, np.ones((len(values), 1)))
     )
-    return np.clip(sums / counts, 0.0, 1.0)
+    return np.asarray(np.clip(sums / counts, 0.0, 1.0))
 
 
 def active_segments(active: npt.NDArray[np.bool_], shortest: int) -> npt.NDArray[np.int64]:
@@ -291,11 +295,15 @@ def load_detector_networks(paths: Sequence[str | os.PathLike[str]] = ()) -> list
         A file cannot be read.
     """
     from ictus.io.model_file import load
-    from ictus.music.beats import model_path
     from ictus.nn import Network
 
     networks: list[Any] = []
-    for path in paths or [model_path("speech_music")]:
+    if not paths and not PRETRAINED.is_file():
+        raise FileNotFoundError(
+            "no model for speech and music is installed; give a model file (--model FILE), trained "
+            "by 'ictus train speech-music'"
+        )
+    for path in paths or [PRETRAINED]:
         model = load(path)
         if type(model) is not Network or model.output_size != len(CLASSES):
             raise ValueError(f"{os.fspath(path)} holds a {type(model).__name__}, no speech/music "

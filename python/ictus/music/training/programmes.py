@@ -31,7 +31,8 @@ def frame_levels(signal: Floats, hop: float) -> NDArray[np.float64]:
     count = int(np.ceil(len(signal) / hop))
     edges = np.append((np.arange(count) * hop).astype(int), len(signal))
     power = np.concatenate([[0.0], np.cumsum(np.square(signal, dtype=np.float64))])
-    return np.sqrt(np.maximum(np.diff(power[edges]), 0.0) / np.maximum(np.diff(edges), 1))
+    mean = np.maximum(np.diff(power[edges]), 0.0) / np.maximum(np.diff(edges), 1)
+    return np.asarray(np.sqrt(mean))
 
 
 def activity(signal: Floats, sample_rate: int, fps: float) -> NDArray[np.bool_]:
@@ -207,9 +208,7 @@ def excerpt(
     return out
 
 
-def _coloured(
-    signal: Floats, rate: int, mixing: Mixing, generator: np.random.Generator
-) -> Floats:
+def _coloured(signal: Floats, rate: int, mixing: Mixing, generator: np.random.Generator) -> Floats:
     """A component in its own room, through its own equaliser."""
     if generator.random() < mixing.degrade:
         signal = effects.equalize(signal, rate, 6.0, generator).astype(np.float32)
@@ -221,7 +220,7 @@ def _coloured(
             generator,
         )
         wet = np.float32(generator.uniform(0.05, 0.6))
-        signal = signal + wet * effects.convolve(signal, room)
+        signal = np.asarray(signal + wet * effects.convolve(signal, room), np.float32)
     return np.asarray(signal, np.float32)
 
 
@@ -233,14 +232,13 @@ def _transmitted(
         noise = generator.standard_normal(len(signal), np.float32)
         signal = signal + noise * np.float32(10.0 ** (generator.uniform(-90, -50) / 20.0))
     if generator.random() < mixing.degrade:
-        signal = effects.compress(
-            signal, rate, generator.uniform(-24, -6), generator.uniform(2, 6), 0.2
-        )
+        threshold, ratio = generator.uniform(-24, -6), generator.uniform(2, 6)
+        signal = np.asarray(effects.compress(signal, rate, threshold, ratio, 0.2), np.float32)
     if generator.random() < mixing.degrade:
         high = float(np.exp(generator.uniform(np.log(3200), np.log(0.45 * rate))))
         low = float(generator.choice([20.0, 300.0]))
         band = butter(6, [low, high], "bandpass", fs=rate, output="sos")
-        signal = sosfilt(band, signal)
+        signal = np.asarray(sosfilt(band, signal)).astype(np.float32)
     if generator.random() < 0.5 * mixing.degrade:
         signal = effects.lossy(np.asarray(signal, np.float32), rate, generator.uniform(0.4, 1.0))
     return np.asarray(signal, np.float32)

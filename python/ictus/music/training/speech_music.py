@@ -16,14 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.kernels.gemm import gemm
 from ictus.models.boltzmann.divergence import DivergenceTrainer
 from ictus.models.boltzmann.hybrid_divergence import HybridDivergenceTrainer
 from ictus.models.boltzmann.mean_covariance import MeanCovarianceMachine
 from ictus.models.boltzmann.rbm import RBM
 from ictus.models.pretraining.pretrain import pretrain
-from ictus.music.speech_music import CLASSES, excerpts, speech_music_features
+from ictus.music.speech_music import (
+    CLASSES,
+    SpeechMusicDetector,
+    excerpts,
+    speech_music_features,
+)
 from ictus.music.training.programmes import Mixing, Sources, make_programme
+from ictus.music.training.whitening import Whitening
 from ictus.nn import Dense, Dropout, MeanCovariance, Network
 from ictus.optim import Adam
 from ictus.train import EarlyStopping, History, Trainer
@@ -96,55 +101,6 @@ class SpeechMusicTraining:
             raise ValueError(
                 f"pretraining must be one of {', '.join(PRETRAINING)}, got {self.pretraining!r}"
             )
-
-
-@dataclass(frozen=True)
-class Whitening:
-    """Excerpts to whitened principal components: ``(x - mean) @ matrix``."""
-
-    mean: Array
-    matrix: Array
-
-    @classmethod
-    def of(cls, x: Array, components: int) -> Whitening:
-        """Return the whitening of rows.
-
-        Raises
-        ------
-        ValueError
-            Fewer rows or columns than components.
-        """
-        rows, columns = x.shape
-        if not 1 <= components <= min(rows - 1, columns):
-            raise ValueError(
-                f"components must be from 1 to {min(rows - 1, columns)} for {rows} excerpts, got "
-                f"{components}"
-            )
-        mean = x.mean(axis=0, dtype=np.float64)
-        centred = (x - mean).astype(np.float64)
-        variance, vectors = np.linalg.eigh(gemm(centred.T, centred) / rows)
-        variance, vectors = variance[::-1][:components], vectors[:, ::-1][:, :components]
-        # Signs are arbitrary: the largest element is positive.
-        signs = np.sign(vectors[np.argmax(abs(vectors), axis=0), np.arange(components)])
-        scale = signs / np.sqrt(np.maximum(variance, 1e-6 * variance[0]))
-        return cls(mean.astype(np.float32), np.ascontiguousarray(vectors * scale, np.float32))
-
-    @classmethod
-    def standardization(cls, x: Array) -> Whitening:
-        """Return what makes each column's mean 0 and deviation 1."""
-        deviation = x.std(axis=0, dtype=np.float64)
-        scale = 1.0 / np.where(deviation > 1e-6, deviation, 1.0)
-        return cls(x.mean(axis=0, dtype=np.float64).astype(np.float32),
-                   np.diag(scale).astype(np.float32))  # fmt: skip
-
-    def __call__(self, x: Array) -> Array:
-        """Return whitened rows."""
-        return np.asarray(gemm(np.ascontiguousarray(x - self.mean, np.float32), self.matrix))
-
-    def layer(self) -> tuple[Array, Array]:
-        """Weights and biases of a linear layer that does it."""
-        bias = -(self.mean.astype(np.float64) @ self.matrix.astype(np.float64))
-        return self.matrix, bias.astype(np.float32)
 
 
 @dataclass
@@ -255,6 +211,17 @@ def train_speech_music(
     trainer.resume()
     history = trainer.fit(x, y, validation=held_out)
     return TrainedDetector(_raw(network, whitening), history, histories, machine, whitening)
+
+
+def frame_errors(network: Network, material: Sequence[Annotated]) -> dict[str, float]:
+    """Return the share of frames that a detector with its default settings gets wrong."""
+    detector = SpeechMusicDetector([network])
+    wrong, frames = np.zeros(len(CLASSES)), 0
+    for one in material:
+        rows = excerpts(np.asarray(one.features, np.float32), detector.excerpt)
+        wrong += (detector.decide(network.predict(rows)) != one.active).sum(axis=0)
+        frames += len(rows)
+    return {name: float(wrong[i] / max(frames, 1)) for i, name in enumerate(CLASSES)}
 
 
 def _examples(material: Sequence[Annotated], step: int) -> tuple[Array, Array]:
