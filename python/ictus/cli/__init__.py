@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|beats|index|speech-music|...``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|melody|info|..``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ictus.cli import (
     evaluate_music,
     index,
     info,
+    melody,
     predict,
     sample,
     speech_music,
@@ -38,6 +39,7 @@ COMMANDS = (
     beats,
     index,
     speech_music,
+    melody,
     info,
     bench,
 )
@@ -63,6 +65,7 @@ examples:
   ictus transform rbm.ictus digits --output features.npz
   ictus index build my-index music/ --bits 64
   ictus index query my-index song.flac
+  ictus melody key song.musicxml
   ictus info
 """
 

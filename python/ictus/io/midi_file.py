@@ -151,9 +151,7 @@ def _read_track(track: _Track, division: float, found: _Found, number: int) -> N
     def end(note: tuple[int, int, int], channel: int, pitch: int) -> None:
         start, velocity, program = note
         duration = (ticks - start) / division
-        found.notes.append(
-            (start / division, duration, pitch, velocity, channel, program, number)
-        )
+        found.notes.append((start / division, duration, pitch, velocity, channel, program, number))
 
     while track.place < len(track.data):
         ticks += track.quantity()
@@ -209,6 +207,7 @@ def format_notes(
     tempo: float = 120.0,
     metre: tuple[int, int] = (4, 4),
     key: tuple[int, str] | None = None,
+    upbeat: float = 0.0,
     program: int = 0,
     velocity: int = 80,
 ) -> bytes:
@@ -224,16 +223,22 @@ def format_notes(
         Quarter notes a minute.
     metre : (numerator, denominator)
     key : (sharps, mode), optional
+    upbeat : float
+        Quarter notes before the first bar line: a bar of its own, where its metre can be written.
     program : int
         Instrument of General MIDI.
     velocity : int
     """
-    denominator = max(metre[1].bit_length() - 1, 0)
     micro = min(max(round(60e6 / tempo), 1), 0xFFFFFF)
     head = b"\0\xff\x51\x03" + micro.to_bytes(3, "big")
-    head += b"\0\xff\x58\x04" + bytes([metre[0] & 0xFF, denominator, 24, 8])
     if key is not None:
         head += b"\0\xff\x59\x02" + bytes([key[0] & 0xFF, int(key[1] == "minor")])
+    first = round(upbeat * metre[1] / 4)
+    if first and abs(first * 4 / metre[1] - upbeat) < 1e-6:
+        head += _metre_event(0, first, metre[1])
+        head += _metre_event(round(upbeat * TICKS), *metre)
+    else:
+        head += _metre_event(0, *metre)
     tracks = [head]
     for number, notes in enumerate(voices):
         channel = number % 9  # 9 is percussion
@@ -248,9 +253,16 @@ def format_notes(
             messages.append((end, 0, bytes([0x80 | channel, pitch, 0])))
         tracks.append(body + _timed(messages))
     written = [track + b"\0\xff\x2f\0" for track in tracks]
-    return b"MThd" + struct.pack(">IHHH", 6, 1, len(written), TICKS) + b"".join(
-        b"MTrk" + struct.pack(">I", len(track)) + track for track in written
+    return (
+        b"MThd"
+        + struct.pack(">IHHH", 6, 1, len(written), TICKS)
+        + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in written)
     )
+
+
+def _metre_event(ticks: int, numerator: int, denominator: int) -> bytes:
+    power = max(denominator.bit_length() - 1, 0)
+    return _variable(ticks) + b"\xff\x58\x04" + bytes([numerator & 0xFF, power, 24, 8])
 
 
 def _timed(messages: list[tuple[int, int, bytes]]) -> bytes:

@@ -17,7 +17,18 @@ from ictus.music.melody.score import SCORE_NOTE, Key, ScoreError, SymbolicScore
 
 TONICS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: Semitones from the tonic of a mode up to that of the major key with its signature.
-MODES = {"maj": 0, "ion": 0, "min": 3, "m": 3, "aeo": 3, "mix": 5, "dor": 10, "phr": 8, "lyd": 7, "loc": 1}  # fmt: skip
+MODES = {
+    "maj": 0,
+    "ion": 0,
+    "min": 3,
+    "m": 3,
+    "aeo": 3,
+    "mix": 5,
+    "dor": 10,
+    "phr": 8,
+    "lyd": 7,
+    "loc": 1,
+}
 #: Modes with a minor third are called minor keys.
 MINOR = {"min", "m", "aeo", "dor", "phr", "loc"}
 SHARPS, ACCIDENTALS = "FCGDAEB", {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0}
@@ -211,8 +222,8 @@ def parse_tune(text: str, name: str = "the tune", *, repeats: bool = True) -> Sy
     in_body = False
     for line in text.splitlines()[1:]:
         line = line.split("%")[0].rstrip()
-        match = re.match(r"([A-Za-z]):(.*)", line)
-        if match and match[1] != "|":
+        match = re.match(r"([A-Za-z]):(?![|:])(.*)", line)
+        if match:
             reader.header(match[1], match[2].strip())
             in_body |= match[1] == "K"
         elif in_body and line.strip():

@@ -57,7 +57,8 @@ class MelodyEncoding:
             raise ScoreError("the melodies have no notes")
         every = np.concatenate(pitches)
         counts = Counter(d for m in melodies for d in np.round(m.durations, 4).tolist())
-        kept, total = [], 0
+        kept: list[float] = []
+        total = 0
         for duration, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             if kept and total >= share * counts.total():
                 break

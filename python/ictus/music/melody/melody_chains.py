@@ -99,8 +99,8 @@ def complete(
     allowed[1, BOUNDARY + 1 : encoding.duration_count] = 0.0
     places = np.flatnonzero(open_codes.any(1))
     _fill(state, open_codes, model, generator)
-    firsts = np.arange(max(places[0] - size + 1, 0), min(places[-1], state.shape[1] - size) + 1)
-    firsts = [f for f in firsts if open_codes[f : f + size].any()]
+    first, last = max(places[0] - size + 1, 0), min(places[-1], state.shape[1] - size)
+    firsts = [f for f in range(first, last + 1) if open_codes[f : f + size].any()]
     for _ in range(sweeps):
         for first in generator.permutation(firsts):
             window = state[:, first : first + size]
@@ -147,9 +147,10 @@ class _Weights:
         """Hidden states given codes, shape (chains, size, 2)."""
         flat = codes.reshape(len(codes), -1)
         x = self.hidden + self.groups[np.arange(flat.shape[1]), flat].sum(1)
-        return generator.random_sample(x.shape) < 1.0 / (1.0 + np.exp(-np.clip(x, -60, 60)))
+        x = np.clip(x, -60.0, 60.0)
+        return np.asarray(generator.random_sample(x.shape) < 1.0 / (1.0 + np.exp(-x)))
 
     def inputs(self, hidden: Array, place: int, kind: int) -> Array:
         """Inputs of the units of a group given hidden states."""
         group = 2 * place + kind
-        return hidden @ self.groups[group].T + self.visible[group]
+        return np.asarray(hidden @ self.groups[group].T + self.visible[group])

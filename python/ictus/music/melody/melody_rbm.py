@@ -264,7 +264,11 @@ class MelodyRBM(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "rbm_")
         generator = check_random_state(random_state)
-        options = {"keep_durations": keep_durations, "sweeps": sweeps, "chains": chains}
+        options: dict[str, Any] = {
+            "keep_durations": keep_durations,
+            "sweeps": sweeps,
+            "chains": chains,
+        }
         return melody_chains.complete(self, melody, missing, generator, **options)
 
     # --- model files -----------------------------------------------------------------------------

@@ -145,9 +145,7 @@ def _from_midi(path: Path) -> SymbolicScore:
     if len(midi.metres) > 1 and midi.metres[1][0] < 4 * metre[1] / metre[2] + 1e-6:
         metre = midi.metres[1]
         upbeat = metre[0]
-    return SymbolicScore(
-        made, key, (metre[1], metre[2]), upbeat, path.stem, names, bool(midi.keys)
-    )
+    return SymbolicScore(made, key, (metre[1], metre[2]), upbeat, path.stem, names, bool(midi.keys))
 
 
 def _by_height(notes: Array, names: list[str]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def to_synthesis(score: SymbolicScore | Melody, tempo: float = 100.0, program: i
             played = notes(own["start"], own["duration"], own["pitch"], 84)
             parts.append(Part("melody" if number == 0 else "chords", played, program))
     beats = int(np.ceil(end))
-    return Score(parts, [beats], np.full(beats, 60.0 / tempo), style="score")
+    return Score(parts, np.array([beats]), np.full(beats, 60.0 / tempo), style="score")
 
 
 def render_score(

@@ -1,4 +1,4 @@
-"""Scores as numbers: notes in quarter notes with their voices, keys and metres; melodies of them."""
+"""Scores as numbers: notes in quarter notes with their voices, keys, metres; melodies of them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Melody:
                 f"pitches and durations must be vectors of one length, got {self.pitches.shape} "
                 f"and {self.durations.shape}"
             )
-        if len(self.pitches) and not (-1 <= self.pitches.min() and self.pitches.max() < 128):
+        if len(self.pitches) and not (self.pitches.min() >= REST and self.pitches.max() < 128):
             raise ValueError("pitches must be MIDI numbers 0 to 127, or -1 for a rest")
         if not (np.isfinite(self.durations) & (self.durations > 0)).all():
             raise ValueError("durations must be positive and finite")
@@ -121,12 +121,12 @@ class Melody:
     @property
     def onsets(self) -> Array:
         """Where each note begins, in quarter notes from the start."""
-        return np.concatenate([[0.0], np.cumsum(self.durations)])[: len(self)]
+        return np.asarray(np.concatenate([[0.0], np.cumsum(self.durations)])[: len(self)])
 
     @property
     def sounding(self) -> Array:
         """Which of the notes are not rests, of bool."""
-        return self.pitches != REST
+        return np.asarray(self.pitches != REST)
 
     def transposed(self, semitones: int) -> Melody:
         """Return the melody so many semitones higher."""
@@ -191,7 +191,7 @@ class SymbolicScore:
 
     def voice(self, number: int) -> Array:
         """Return the notes of a voice."""
-        return self.notes[self.notes["voice"] == number]
+        return np.asarray(self.notes[self.notes["voice"] == number])
 
     def melody(self, voice: int | None = None) -> Melody:
         """Return the score, or one voice of it, as a melody; gaps become rests.
@@ -210,8 +210,8 @@ class SymbolicScore:
         late = np.flatnonzero(start[1:] < end[:-1])
         if len(late):
             raise ScoreError(
-                f"{name} is not one melody: at quarter {start[late[0] + 1] / GRID:g} several notes sound; "
-                "choose one voice"
+                f"{name} is not one melody: at quarter {start[late[0] + 1] / GRID:g} several "
+                "notes sound; choose one voice"
             )
         pitches: list[int] = []
         ticks: list[int] = []
@@ -261,7 +261,7 @@ def from_steps(
     voices: Sequence[str] = ("Soprano", "Alto", "Tenor", "Bass"),
     held: bool = False,
 ) -> SymbolicScore:
-    """Return the score of a grid of pitches, shape (steps, voices), as :meth:`~SymbolicScore.steps`.
+    """Return the score of a grid of pitches, (steps, voices), as of :meth:`SymbolicScore.steps`.
 
     Parameters
     ----------

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ictus.io.midi_file import format_notes
 from ictus.music.melody.reading import partitura
@@ -36,7 +35,9 @@ def spelled(pitch: int, key: Key | None) -> tuple[str, int, int]:
     return step, alteration, octave
 
 
-def write_score(path: str | os.PathLike[str], score: SymbolicScore | Melody, **options: Any) -> None:
+def write_score(
+    path: str | os.PathLike[str], score: SymbolicScore | Melody, **options: Any
+) -> None:
     """Write a score as its path's ending says: .mid, .midi, .musicxml or .xml; atomically.
 
     Parameters
@@ -62,7 +63,9 @@ def write_score(path: str | os.PathLike[str], score: SymbolicScore | Melody, **o
     if ending in (".mid", ".midi"):
         key = None if score.key is None else (score.key.fifths, score.key.mode)
         voices = [score.voice(n) for n in range(len(score.voices))]
-        data = format_notes(voices, names=score.voices, metre=score.metre, key=key, **options)
+        data = format_notes(
+            voices, names=score.voices, metre=score.metre, key=key, upbeat=score.upbeat, **options
+        )
     elif ending in (".musicxml", ".xml"):
         data = format_musicxml(score)
     else:
@@ -85,7 +88,6 @@ def _part(module: Any, score: SymbolicScore, voice: int) -> Any:
     """A part of partitura with the notes of a voice, its bars and ties."""
     part = module.Part(f"P{voice + 1}", score.voices[voice] or "Melody")
     part.set_quarter_duration(0, GRID)
-    ticks = lambda quarters: int(np.round(float(quarters) * GRID))  # noqa: E731
     bar = 4 * score.metre[0] / score.metre[1]
     part.add(module.TimeSignature(*score.metre), 0)
     if score.key is not None:
@@ -108,10 +110,15 @@ def _part(module: Any, score: SymbolicScore, voice: int) -> Any:
         part.add(module.Rest(id=f"r{voice}-end", voice=1), now, end)
     begin = ticks(score.upbeat)
     edges = [0, *range(begin or ticks(bar), end, ticks(bar)), end]
-    for number, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (first, last) in enumerate(pairwise(edges)):
         part.add(module.Measure(number + (0 if begin else 1)), first, last)
     module.tie_notes(part)
     return part
+
+
+def ticks(quarters: Any) -> int:
+    """Return the nearest tick of a position."""
+    return round(float(quarters) * GRID)
 
 
 def _clef(score: SymbolicScore, voice: int) -> tuple[str, int]:

@@ -28,7 +28,8 @@ def key_profiles(profiles: Any = None) -> Array:
         Of C major and C minor; Krumhansl and Kessler's if not given.
     """
     given = KRUMHANSL_KESSLER if profiles is None else profiles
-    return np.stack([np.roll(given[m], tonic) for m in ("major", "minor") for tonic in range(12)])
+    modes = ("major", "minor")
+    return np.stack([np.roll(given[mode], tonic) for mode in modes for tonic in range(12)])
 
 
 def correlations(a: Any, b: Any) -> Array:
@@ -36,7 +37,9 @@ def correlations(a: Any, b: Any) -> Array:
     a, b = (np.atleast_2d(np.asarray(x, np.float64)) for x in (a, b))
     a, b = (x - x.mean(1, keepdims=True) for x in (a, b))
     lengths = np.sqrt((a**2).sum(1))[:, None] * np.sqrt((b**2).sum(1))[None]
-    return np.divide(a @ b.T, lengths, out=np.zeros((len(a), len(b))), where=lengths > 0)
+    result = np.zeros((len(a), len(b)))
+    np.divide(a @ b.T, lengths, out=result, where=lengths > 0)
+    return result
 
 
 def pitch_class_durations(music: Melody | SymbolicScore) -> Array:
@@ -47,12 +50,12 @@ def pitch_class_durations(music: Melody | SymbolicScore) -> Array:
         pitches, durations = music.notes["pitch"], music.notes["duration"]
     if not len(pitches):
         raise ScoreError("there are no notes: a key cannot be found")
-    return np.bincount(pitches % 12, durations, minlength=12)
+    return np.asarray(np.bincount(pitches % 12, durations, minlength=12))
 
 
 def key_scores(durations: Any, profiles: Any = None) -> Array:
     """Return the correlation of durations of pitch classes with the profile of each key, (24,)."""
-    return correlations(durations, key_profiles(profiles))[0]
+    return np.asarray(correlations(durations, key_profiles(profiles))[0])
 
 
 def find_key(music: Melody | SymbolicScore | Any, profiles: Any = None) -> Key:
