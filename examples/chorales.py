@@ -36,6 +36,7 @@ from ictus.train import Linear
 
 Array = NDArray[Any]
 
+
 def load_chords(data: Path) -> dict[str, list[list[list[int]]]]:
     """Chorales in quarter notes: sets of pitches, transposed to C major or minor at the source."""
     file = data / "jsb_chorales" / "jsb-chorales-quarter.json"

@@ -29,7 +29,7 @@ from .tunes import tune
 def model():
     tunes = [tune(seed, 25) for seed in range(12)]
     options = {"n_iter": 40, "batch_size": 20, "learning_rate": 0.1, "random_state": 0}
-    return MelodyRBM(4, 40, transpositions=range(-1, 2), **options).fit(tunes)
+    return MelodyRBM(4, 40, transpositions=range(-2, 3), **options).fit(tunes)
 
 
 def test_codes_come_back():
