@@ -30,6 +30,11 @@ class ExternalFiles:
         self._folder = folder.resolve()
         self._maps: dict[str, Array] = {}
 
+    @property
+    def size(self) -> int:
+        """Bytes of the files that were looked at."""
+        return sum(len(data) for data in self._maps.values())
+
     def view(self, name: str, place: dict[str, str], size: int) -> memoryview:
         """Return the bytes of a tensor, mapped into memory, not read.
 
@@ -49,7 +54,7 @@ class ExternalFiles:
                 f"tensor {name!r} of {size} bytes does not lie at {offset} .. {offset + length} of "
                 f"{where!r}, which has {len(data)} bytes"
             )
-        return memoryview(data)[offset : offset + size]
+        return memoryview(data.data)[offset : offset + size]
 
     def _map(self, name: str, where: str) -> Array:
         if where not in self._maps:

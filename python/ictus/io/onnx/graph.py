@@ -45,7 +45,7 @@ class Graph:
         self.opset, self._nodes = model.opset, model.nodes
         for node in model.nodes:
             check_known(node)
-        self._constants = {name: t.array() for name, t in model.initializers.items()}
+        self._constants = _aligned(model)
         self._values = [v for v in model.inputs if v.name not in self._constants]
         self.inputs = [value.name for value in self._values]
         self.outputs = [value.name for value in model.outputs]
@@ -128,6 +128,21 @@ class Graph:
                 for o in outputs
             )
         return outputs
+
+
+def _aligned(model: Model) -> dict[str, Array]:
+    """The initializers, where the kernels can read them: copies of those that lie at odd places."""
+    room = 2 * model.size + (0 if model.files is None else model.files.size)
+    result = {}
+    for name, tensor in model.initializers.items():
+        array = tensor.array()
+        if not array.flags.aligned:
+            room -= array.nbytes
+            if room < 0:
+                raise OnnxError(f"tensor {name!r} and others are the same bytes of a file")
+            array = array.copy()
+        result[name] = array
+    return result
 
 
 def check_known(node: Node) -> None:

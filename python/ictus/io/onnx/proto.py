@@ -169,6 +169,7 @@ class Model:
     outputs: list[Value] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     functions: int = 0
+    files: Any = None  # ExternalFiles
 
 
 class Reader:
@@ -204,7 +205,7 @@ class Reader:
 
     def model(self, data: memoryview) -> Model:
         """Return the model."""
-        model, graph = Model(len(data)), None
+        model, graph = Model(len(data), files=self.files), None
         self._text += len(data) // 4
         for key, _, value in fields(data):
             if key == 1:

@@ -62,9 +62,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         else:
             raise WireError(f"a field has the unknown wire type {kind}")
         if length > len(data) - place:
-            raise WireError(
-                f"a field would have {length} bytes where {len(data) - place} are left"
-            )
+            raise WireError(f"a field would have {length} bytes where {len(data) - place} are left")
         yield number, kind, data[place : place + length]
         place += length
 

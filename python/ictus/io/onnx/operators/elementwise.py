@@ -94,9 +94,7 @@ def _binary(formula: Callable[[Array, Array], Array]) -> Operator:
         try:
             return np.asarray(formula(a, b))
         except ValueError:
-            raise refuse(
-                node, f"shapes {a.shape} and {b.shape} do not go together"
-            ) from None
+            raise refuse(node, f"shapes {a.shape} and {b.shape} do not go together") from None
 
     return function
 

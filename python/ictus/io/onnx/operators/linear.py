@@ -109,7 +109,7 @@ def _reduce(formula: Callable[..., Array], axes_since: int) -> Operator:
 
 
 def _lengths(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+    return np.asarray(np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims)))
 
 
 LINEAR: dict[str, Operator] = {

@@ -29,9 +29,7 @@ def _batch_normalization(node: Node, inputs: Inputs, opset: int) -> Outputs:
     rows = last.reshape(-1, x.shape[1])
     epsilon, training = node.real("epsilon", 1e-5), bool(node.integer("training_mode", 0))
     running = mean.copy(), variance.copy()  # which the kernel moves in training
-    y, _, _ = batch_normalization(
-        rows, scale, shift, *running, training=training, epsilon=epsilon
-    )
+    y, _, _ = batch_normalization(rows, scale, shift, *running, training=training, epsilon=epsilon)
     result = np.moveaxis(y.reshape(last.shape), -1, 1)
     if not training:
         return result
@@ -41,8 +39,10 @@ def _batch_normalization(node: Node, inputs: Inputs, opset: int) -> Outputs:
 
 
 def _layer_normalization(node: Node, inputs: Inputs, opset: int) -> Outputs:
-    x, scale, shift = given(node, inputs, 0, "X"), given(node, inputs, 1, "Scale"), optional(
-        inputs, 2
+    x, scale, shift = (
+        given(node, inputs, 0, "X"),
+        given(node, inputs, 1, "Scale"),
+        optional(inputs, 2),
     )
     axis = axis_of(node, node.integer("axis", -1), x.ndim)
     axes = tuple(range(axis, x.ndim))

@@ -56,8 +56,7 @@ def _max_pool(node: Node, inputs: Inputs, opset: int) -> Outputs:
     out = np.full((count, *places, channels), -np.inf, numbers.dtype)
     argmax = np.zeros(out.shape, np.int64)  # number of the pixel in its channel
     down, across = (
-        np.arange(n) * s - b
-        for n, s, b in zip(places[1:], g.stride[1:], g.before[1:], strict=True)
+        np.arange(n) * s - b for n, s, b in zip(places[1:], g.stride[1:], g.before[1:], strict=True)
     )
     for element in range(g.window[0]):
         seen, at = slices_seen(depth, places[0], g, element)

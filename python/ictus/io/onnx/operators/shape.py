@@ -186,6 +186,36 @@ def _pad(node: Node, inputs: Inputs, opset: int) -> Outputs:
     return np.pad(x, widths, constant_values=fill)
 
 
+def whole_factors(node: Node, inputs: Inputs) -> list[int]:
+    """Return how often Resize repeats along each axis (inputs: roi, scales, sizes).
+
+    Raises
+    ------
+    OnnxError
+        Any other Resize.
+    """
+    scales = optional(inputs, 1)
+    plain = (
+        node.word("mode", "nearest") == "nearest"
+        and node.word("nearest_mode", "round_prefer_floor") == "floor"
+        and node.word("coordinate_transformation_mode", "half_pixel") == "asymmetric"
+    )
+    if not plain or scales is None or (scales != np.round(scales)).any() or scales.min() < 1:
+        raise refuse(node, "takes pixels repeated a whole number of times, nothing else")
+    return [int(n) for n in scales]
+
+
+def _resize(node: Node, inputs: Inputs, opset: int) -> Outputs:
+    x = given(node, inputs, 0, "X")
+    factors = whole_factors(node, inputs[1:])
+    if len(factors) != x.ndim:
+        raise refuse(node, f"{len(factors)} scales for shape {x.shape}")
+    bounded(node, [n * f for n, f in zip(x.shape, factors, strict=True)])
+    for axis, factor in enumerate(factors):
+        x = np.repeat(x, factor, axis) if factor > 1 else x
+    return x
+
+
 SHAPE: dict[str, Operator] = {
     "Reshape": _reshape,
     "Flatten": _flatten,
@@ -200,4 +230,5 @@ SHAPE: dict[str, Operator] = {
     "ConstantOfShape": _constant_of_shape,
     "Expand": _expand,
     "Pad": _pad,
+    "Resize": _resize,
 }

@@ -130,10 +130,7 @@ class _Cell:
         f, g, last = self.functions
         peephole = np.zeros((3, 1), x.dtype) if self.p is None else self.p  # of i, o, f
         into = f(self._sums(x, h, 0) + peephole[0] * c)
-        if self.input_forget:
-            forget = 1 - into
-        else:
-            forget = f(self._sums(x, h, 2) + peephole[2] * c)
+        forget = 1 - into if self.input_forget else f(self._sums(x, h, 2) + peephole[2] * c)
         new = forget * c + into * g(self._sums(x, h, 3))
         out = f(self._sums(x, h, 1) + peephole[1] * new)
         return np.stack([out * last(new), new])

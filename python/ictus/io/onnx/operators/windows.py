@@ -163,9 +163,7 @@ def larger(node: Node, size: tuple[int, ...], g: Geometry) -> Larger:
     rank = len(size)
     extra = node.integers("output_padding") or [0] * rank
     wanted, automatic = node.integers("output_shape"), node.word("auto_pad", "NOTSET")
-    full = [
-        (n - 1) * s + r + e for n, s, r, e in zip(size, g.stride, g.reach, extra, strict=True)
-    ]
+    full = [(n - 1) * s + r + e for n, s, r, e in zip(size, g.stride, g.reach, extra, strict=True)]
     if wanted is None and automatic in ("SAME_UPPER", "SAME_LOWER"):
         wanted = [n * s for n, s in zip(size, g.stride, strict=True)]
     if wanted is None:
