@@ -69,7 +69,7 @@ def _lrn(node: Node, inputs: Inputs, opset: int) -> Outputs:
         here = slice(max(0, -offset), channels - max(0, offset))
         there = slice(max(0, offset), channels + min(0, offset))
         sums[:, here] += squares[:, there]
-    return np.asarray(x / (bias + alpha / size * sums) ** beta, x.dtype)
+    return np.asarray(x * (bias + alpha / size * sums) ** -beta, x.dtype)
 
 
 NORMALIZATION: dict[str, Operator] = {
