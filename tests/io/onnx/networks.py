@@ -22,6 +22,7 @@ from ictus.nn import (
     LayerNorm,
     LocalResponseNorm,
     MaxPool,
+    MeanCovariance,
     Network,
     Noise,
     Recurrent,
@@ -63,6 +64,7 @@ class Maker:
                     lambda: [Noise("gaussian", 0.2)],
                     lambda: [Affine()],
                     lambda: [LayerNorm()],
+                    lambda: [MeanCovariance(4, self.number(0, 2))],
                     lambda: [Activation(self.function())],
                     lambda: [LocalResponseNorm(self.one([1, 3, 5]), alpha=0.3)],
                 ]

@@ -268,6 +268,20 @@ def _layer_norm(w: Writer, layer: Any, views: Views) -> None:
     w.node("LayerNormalization", *names, axis=-1, epsilon=layer.epsilon)
 
 
+def _mean_covariance(w: Writer, layer: Any, views: Views) -> None:
+    filters, weights, biases = views
+    add, x = w.builder.node, w.name
+    length = add("ReduceMean", [add("Mul", [x, x]), w.builder.integers(-1)], keepdims=1)
+    length = add("Add", [length, w.weights(np.array(layer.offset, np.float32), "offset")])
+    outputs = add("MatMul", [x, w.weights(filters, "filters")])
+    w.name = add("Div", [add("Mul", [outputs, outputs]), length])
+    w.node("Mul", w.weights(np.array(-0.5, np.float32), "half"))
+    if layer.mean_units:
+        w.node("Concat", add("MatMul", [x, w.weights(weights, "weights")]), axis=-1)
+    w.node("Add", w.weights(biases, "bias"))
+    w.activation("sigmoid")
+
+
 def _local_response_norm(w: Writer, layer: Any, views: Views) -> None:
     options = {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta, "bias": layer.bias}
     w.channels_first()
@@ -353,6 +367,7 @@ WRITERS: dict[str, Callable[[Writer, Any, Views], None]] = {
     "local_response_norm": _local_response_norm,
     "lstm": _recurrent,
     "max_pool": _pool,
+    "mean_covariance": _mean_covariance,
     "noise": _nothing,
     "recurrent": _recurrent,
     "spatial_dropout": _nothing,
