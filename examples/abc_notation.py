@@ -8,6 +8,8 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
+from ictus.music.melody import split_tunes
+
 HEADER = re.compile(r"M:(\d+)/(\d+)\nK:([A-G][b#]?m?(?:in|or|ix)?)\n")
 #: A note or rest with its duration, a tuplet, or something without a duration.
 TOKEN = re.compile(
@@ -34,7 +36,7 @@ def read_tunes(archive: Path) -> list[str]:
             if member.name.endswith(".abc"):
                 stream = files.extractfile(member)
                 assert stream is not None
-                for part in re.split(r"^X:", stream.read().decode("utf8", "replace"), flags=re.M):
+                for part in split_tunes(stream.read().decode("utf8", "replace")):
                     text = normalised(part)
                     if text is not None:
                         tunes[text] = None

@@ -20,51 +20,11 @@ from abc_notation import check, read_tunes
 
 import ictus
 from ictus import datasets
+from ictus.music.melody import NGram
 
 ARCHIVE = "nottingham/nottingham_abc_midi.tar.gz"
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0, 1.2)
 SHOWN = (0.6, 0.8, 1.0)
-
-
-class NGram:
-    """Characters by the interpolated counts of Witten & Bell 1991: the baseline.
-
-    Parameters
-    ----------
-    order : int
-        Characters of the longest context, and one.
-    """
-
-    def __init__(self, order: int) -> None:
-        self.order = order
-        self.counts: dict[str, dict[str, int]] = {}
-
-    def fit(self, tunes: list[str]) -> NGram:
-        for tune in tunes:
-            text = "\0" * (self.order - 1) + tune + "\0"
-            for place in range(self.order - 1, len(text)):
-                for length in range(self.order):
-                    after = self.counts.setdefault(text[place - length : place], {})
-                    after[text[place]] = after.get(text[place], 0) + 1
-        return self
-
-    def bits(self, tunes: list[str]) -> float:
-        """Mean bits a character, the end of a tune included."""
-        symbols = len(self.counts[""])
-        total = count = 0.0
-        for tune in tunes:
-            text = "\0" * (self.order - 1) + tune + "\0"
-            for place in range(self.order - 1, len(text)):
-                p = 1 / (symbols + 1)
-                for length in range(self.order):
-                    after = self.counts.get(text[place - length : place])
-                    if after is None:
-                        break
-                    seen, kinds = sum(after.values()), len(after)
-                    p = (after.get(text[place], 0) + kinds * p) / (seen + kinds)
-                total -= np.log2(p)
-                count += 1
-        return total / count
 
 
 def parse() -> argparse.Namespace:

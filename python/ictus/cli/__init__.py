@@ -1,4 +1,4 @@
-"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|onsets|index|...``."""
+"""The command line: ``ictus train|predict|evaluate|transform|sample|beats|onsets|melody|..``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from ictus.cli import (
     evaluate_music,
     index,
     info,
+    melody,
     onsets,
     predict,
     sample,
+    speech_music,
     synthesize,
     train,
     train_beats,
     train_onsets,
+    train_speech_music,
     transform,
 )
 from ictus.cli.arguments import Parser
@@ -29,6 +32,7 @@ COMMANDS = (
     train,
     train_beats,
     train_onsets,
+    train_speech_music,
     predict,
     evaluate,
     evaluate_music,
@@ -38,11 +42,17 @@ COMMANDS = (
     beats,
     index,
     onsets,
+    speech_music,
+    melody,
     info,
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
-TWO_WORDS = {"train": ("beats", "onsets"), "evaluate": evaluate_music.KINDS, "index": index.KINDS}
+TWO_WORDS = {
+    "train": ("beats", "onsets", "speech-music"),
+    "evaluate": evaluate_music.KINDS,
+    "index": index.KINDS,
+}
 
 EPILOG = """\
 examples:
@@ -53,12 +63,14 @@ examples:
   ictus train beats my-songs --output mine.ictus
   ictus beats song.flac --click clicks.wav --plot beats.png
   ictus onsets song.flac --report onsets.html
+  ictus speech-music broadcast.mp3 --plot broadcast.png
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png
   ictus transform rbm.ictus digits --output features.npz
   ictus index build my-index music/ --bits 64
   ictus index query my-index song.flac
+  ictus melody key song.musicxml
   ictus info
 """
 

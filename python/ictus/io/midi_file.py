@@ -1,9 +1,10 @@
-"""Standard MIDI files: notes, tempi and metres read; events written."""
+"""Standard MIDI files: notes, tempi, metres and keys read; notes and events written."""
 
 from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ MIDI_NOTE = np.dtype(
         ("velocity", "i4"),
         ("channel", "i4"),
         ("program", "i4"),
+        ("track", "i4"),
     ],
     align=True,
 )
@@ -40,11 +42,14 @@ class MidiFile:
         Ascending; the first is at 0.
     metres : list of (quarter, numerator, denominator)
         Ascending; the first is at 0.
+    keys : list of (quarter, sharps, mode)
+        Key signatures, ascending; flats are negative, the mode is "major" or "minor".
     """
 
     notes: Array
     tempi: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.5)])
     metres: list[tuple[float, int, int]] = field(default_factory=lambda: [(0.0, 4, 4)])
+    keys: list[tuple[float, int, str]] = field(default_factory=list)
 
     def seconds(self, quarters: Any) -> Array:
         """Return times in seconds of positions in quarter notes."""
@@ -105,10 +110,7 @@ def parse_midi(data: bytes, path: str = "MIDI") -> MidiFile:
     if division & 0x8000 or division == 0:
         raise AnnotationError(f"{path}: its times are not in quarter notes")
     place = 8 + length
-    notes: list[tuple[float, float, int, int, int, int]] = []
-    tempi: dict[float, float] = {0.0: 0.5}
-    metres: dict[float, tuple[int, int]] = {0.0: (4, 4)}
-    programs: dict[int, int] = {}
+    found = _Found()
     for number in range(tracks):
         if place + 8 > len(data):
             raise AnnotationError(f"{path}: it has {number} of {tracks} tracks")
@@ -120,29 +122,42 @@ def parse_midi(data: bytes, path: str = "MIDI") -> MidiFile:
             raise AnnotationError(f"{path}: track {number + 1} is cut off")
         if name == b"MTrk":
             track = _Track(data[place + 8 : place + 8 + size], path, number + 1)
-            _read_track(track, float(division), notes, tempi, metres, programs)
+            _read_track(track, float(division), found, number)
         place += 8 + size
-    made = np.array(sorted(notes), MIDI_NOTE) if notes else np.zeros(0, MIDI_NOTE)
+    notes = found.notes
     return MidiFile(
-        made, sorted(tempi.items()), [(at, *metre) for at, metre in sorted(metres.items())]
+        np.array(sorted(notes), MIDI_NOTE) if notes else np.zeros(0, MIDI_NOTE),
+        sorted(found.tempi.items()),
+        [(at, *metre) for at, metre in sorted(found.metres.items())],
+        [(at, *key) for at, key in sorted(found.keys.items())],
     )
 
 
-def _read_track(
-    track: _Track,
-    division: float,
-    notes: list[tuple[float, float, int, int, int, int]],
-    tempi: dict[float, float],
-    metres: dict[float, tuple[int, int]],
-    programs: dict[int, int],
-) -> None:
+@dataclass
+class _Found:
+    """What the tracks read so far say."""
+
+    notes: list[tuple[float, float, int, int, int, int, int]] = field(default_factory=list)
+    tempi: dict[float, float] = field(default_factory=lambda: {0.0: 0.5})
+    metres: dict[float, tuple[int, int]] = field(default_factory=lambda: {0.0: (4, 4)})
+    keys: dict[float, tuple[int, str]] = field(default_factory=dict)
+    programs: dict[int, int] = field(default_factory=dict)
+
+
+def _read_track(track: _Track, division: float, found: _Found, number: int) -> None:
     ticks, status = 0, 0
     sounding: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+
+    def end(note: tuple[int, int, int], channel: int, pitch: int) -> None:
+        start, velocity, program = note
+        duration = (ticks - start) / division
+        found.notes.append((start / division, duration, pitch, velocity, channel, program, number))
+
     while track.place < len(track.data):
         ticks += track.quantity()
         first = track.byte()
         if first == 0xFF:
-            _read_meta(track, ticks / division, tempi, metres)
+            _read_meta(track, ticks / division, found)
             continue
         if first in (0xF0, 0xF7):
             track.take(track.quantity())
@@ -154,36 +169,109 @@ def _read_track(
         kind, channel = status & 0xF0, status & 0x0F
         second = 0 if kind in (0xC0, 0xD0) else track.byte()
         if kind == 0xC0:
-            programs[channel] = first
+            found.programs[channel] = first
         elif kind == 0x90 and second:
-            program = programs.get(channel, 0)
+            program = found.programs.get(channel, 0)
             sounding.setdefault((channel, first), []).append((ticks, second, program))
         elif kind in (0x80, 0x90):
             begun = sounding.get((channel, first))
             if begun:
-                start, velocity, program = begun.pop(0)
-                duration = (ticks - start) / division
-                notes.append((start / division, duration, first, velocity, channel, program))
+                end(begun.pop(0), channel, first)
     for (channel, pitch), begun in sounding.items():
-        for start, velocity, program in begun:
-            duration = (ticks - start) / division
-            notes.append((start / division, duration, pitch, velocity, channel, program))
+        for note in begun:
+            end(note, channel, pitch)
 
 
-def _read_meta(
-    track: _Track,
-    quarter: float,
-    tempi: dict[float, float],
-    metres: dict[float, tuple[int, int]],
-) -> None:
+def _read_meta(track: _Track, quarter: float, found: _Found) -> None:
     kind = track.byte()
     content = track.take(track.quantity())
     if kind == 0x51 and len(content) == 3:
         microseconds = int.from_bytes(content, "big")
         if microseconds:
-            tempi[quarter] = microseconds / 1e6
+            found.tempi[quarter] = microseconds / 1e6
     elif kind == 0x58 and len(content) >= 2 and content[0]:
-        metres[quarter] = (content[0], 1 << min(content[1], 6))
+        found.metres[quarter] = (content[0], 1 << min(content[1], 6))
+    elif kind == 0x59 and len(content) == 2:
+        sharps = content[0] - 256 if content[0] > 127 else content[0]
+        if abs(sharps) <= 7 and content[1] in (0, 1):
+            found.keys[quarter] = (sharps, "minor" if content[1] else "major")
+
+
+# --- notes ---------------------------------------------------------------------------------------
+
+
+def format_notes(
+    voices: Sequence[Any],
+    *,
+    names: Sequence[str] = (),
+    tempo: float = 120.0,
+    metre: tuple[int, int] = (4, 4),
+    key: tuple[int, str] | None = None,
+    upbeat: float = 0.0,
+    program: int = 0,
+    velocity: int = 80,
+) -> bytes:
+    """Return a MIDI file of format 1 with a track for each voice.
+
+    Parameters
+    ----------
+    voices : sequence of arrays
+        Fields ``start``, ``duration`` (quarter notes) and ``pitch``.
+    names : sequence of str
+        Of the tracks.
+    tempo : float
+        Quarter notes a minute.
+    metre : (numerator, denominator)
+    key : (sharps, mode), optional
+    upbeat : float
+        Quarter notes before the first bar line: a bar of its own, where its metre can be written.
+    program : int
+        Instrument of General MIDI.
+    velocity : int
+    """
+    micro = min(max(round(60e6 / tempo), 1), 0xFFFFFF)
+    head = b"\0\xff\x51\x03" + micro.to_bytes(3, "big")
+    if key is not None:
+        head += b"\0\xff\x59\x02" + bytes([key[0] & 0xFF, int(key[1] == "minor")])
+    first = round(upbeat * metre[1] / 4)
+    if first and abs(first * 4 / metre[1] - upbeat) < 1e-6:
+        head += _metre_event(0, first, metre[1])
+        head += _metre_event(round(upbeat * TICKS), *metre)
+    else:
+        head += _metre_event(0, *metre)
+    tracks = [head]
+    for number, notes in enumerate(voices):
+        channel = number % 9  # 9 is percussion
+        name = (names[number] if number < len(names) else f"Voice {number + 1}").encode()
+        body = b"\0\xff\x03" + _variable(len(name)) + name + bytes([0, 0xC0 | channel, program])
+        messages = []
+        for note in notes:
+            begin = round(float(note["start"]) * TICKS)
+            end = max(round(float(note["start"] + note["duration"]) * TICKS), begin + 1)
+            pitch = int(note["pitch"])
+            messages.append((begin, 1, bytes([0x90 | channel, pitch, velocity])))
+            messages.append((end, 0, bytes([0x80 | channel, pitch, 0])))
+        tracks.append(body + _timed(messages))
+    written = [track + b"\0\xff\x2f\0" for track in tracks]
+    return (
+        b"MThd"
+        + struct.pack(">IHHH", 6, 1, len(written), TICKS)
+        + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in written)
+    )
+
+
+def _metre_event(ticks: int, numerator: int, denominator: int) -> bytes:
+    power = max(denominator.bit_length() - 1, 0)
+    return _variable(ticks) + b"\xff\x58\x04" + bytes([numerator & 0xFF, power, 24, 8])
+
+
+def _timed(messages: list[tuple[int, int, bytes]]) -> bytes:
+    """Messages (tick, order within the tick, bytes) as those of a track."""
+    body, before = b"", 0
+    for tick, _, message in sorted(messages):
+        body += _variable(tick - before) + message
+        before = tick
+    return body
 
 
 # --- events --------------------------------------------------------------------------------------
@@ -212,13 +300,8 @@ def format_events(events: Events) -> bytes:
         tick = round(time * 2 * TICKS)
         messages.append((tick, 1, bytes([0x99, key, 110 if key == DOWNBEAT else 90])))
         messages.append((tick + TICKS // 10, 0, bytes([0x89, key, 0])))
-    messages.sort()
     body = b"\0\xff\x51\x03" + (500000).to_bytes(3, "big")
-    before = 0
-    for tick, _, message in messages:
-        body += _variable(tick - before) + message
-        before = tick
-    body += b"\0\xff\x2f\0"
+    body += _timed(messages) + b"\0\xff\x2f\0"
     header = b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS)
     return header + b"MTrk" + struct.pack(">I", len(body)) + body
 

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from ictus.music.report import report_page
     from ictus.music.segmenter import Segmenter, Segments
     from ictus.music.spectral_flux import superflux, superflux_onsets
+    from ictus.music.speech_music import (
+        SpeechMusic,
+        SpeechMusicDetector,
+        speech_music_features,
+    )
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
+    from ictus.music.timeline import timeline
 
 # Where each name lives; modules are loaded when a name is first used.
 _LAZY = {
@@ -50,6 +56,8 @@ _LAZY = {
     "Onsets": "onset_detector",
     "Segmenter": "segmenter",
     "Segments": "segmenter",
+    "SpeechMusic": "speech_music",
+    "SpeechMusicDetector": "speech_music",
     "Standardization": "features",
     "add_clicks": "click",
     "beat_features": "features",
@@ -78,9 +86,11 @@ _LAZY = {
     "recurrent_onset_features": "features",
     "report_page": "report",
     "semitone_features": "pitch_classes",
+    "speech_music_features": "speech_music",
     "superflux": "spectral_flux",
     "superflux_onsets": "spectral_flux",
     "tempo_of_beats": "tempo",
+    "timeline": "timeline",
 }
 
 __all__ = [
@@ -95,6 +105,8 @@ __all__ = [
     "Onsets",
     "Segmenter",
     "Segments",
+    "SpeechMusic",
+    "SpeechMusicDetector",
     "Standardization",
     "add_clicks",
     "beat_features",
@@ -123,9 +135,11 @@ __all__ = [
     "recurrent_onset_features",
     "report_page",
     "semitone_features",
+    "speech_music_features",
     "superflux",
     "superflux_onsets",
     "tempo_of_beats",
+    "timeline",
 ]
 
 

@@ -1,5 +1,6 @@
 """Layers, losses, initialisation, and the network that chains them over one flat vector."""
 
+from ictus.nn.affine import Affine
 from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv1D, Conv2D
 from ictus.nn.curvature import GaussNewton
@@ -9,8 +10,10 @@ from ictus.nn.elementwise import Activation
 from ictus.nn.embedding import Embedding
 from ictus.nn.initialization import INITIALIZATIONS, initialize_weights
 from ictus.nn.layer import Cache, Draws, Layer
+from ictus.nn.layer_normalization import LayerNorm, LocalResponseNorm
 from ictus.nn.losses import LOSSES, Loss
 from ictus.nn.lstm import LSTM
+from ictus.nn.mean_covariance import MeanCovariance
 from ictus.nn.network import Network
 from ictus.nn.noise import Noise
 from ictus.nn.passes import part_outputs
@@ -30,6 +33,7 @@ __all__ = [
     "LOSSES",
     "LSTM",
     "Activation",
+    "Affine",
     "AveragePool",
     "BatchNorm",
     "Bidirectional",
@@ -44,8 +48,11 @@ __all__ = [
     "Flatten",
     "GaussNewton",
     "Layer",
+    "LayerNorm",
+    "LocalResponseNorm",
     "Loss",
     "MaxPool",
+    "MeanCovariance",
     "Network",
     "Noise",
     "Recurrent",

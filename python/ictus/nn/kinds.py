@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ictus.nn.activated import ActivatedLayer
+from ictus.nn.affine import Affine
 from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv1D, Conv2D
 from ictus.nn.dense import Dense
@@ -13,7 +14,9 @@ from ictus.nn.dropout import Dropout
 from ictus.nn.elementwise import Activation
 from ictus.nn.embedding import Embedding
 from ictus.nn.layer import Array, Layer
+from ictus.nn.layer_normalization import LayerNorm, LocalResponseNorm
 from ictus.nn.lstm import LSTM
+from ictus.nn.mean_covariance import MeanCovariance
 from ictus.nn.noise import Noise
 from ictus.nn.parameters import connect, parameter_count
 from ictus.nn.pooling import AveragePool, Flatten, MaxPool
@@ -28,6 +31,7 @@ LAYERS: dict[str, type[Layer]] = {
     layer.kind: layer
     for layer in (
         Activation,
+        Affine,
         AveragePool,
         BatchNorm,
         Conv1D,
@@ -39,7 +43,10 @@ LAYERS: dict[str, type[Layer]] = {
         Flatten,
         GRU,
         LSTM,
+        LayerNorm,
+        LocalResponseNorm,
         MaxPool,
+        MeanCovariance,
         Noise,
         Recurrent,
         SpatialDropout,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ictus.nn.affine import ChannelLayer
 from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv2D
 from ictus.nn.dense import Dense
@@ -51,7 +52,8 @@ class _Slider:
             elif isinstance(layer, Conv2D | PoolingLayer):
                 yield self._window(layer)
             elif isinstance(layer, Activation) or (
-                isinstance(layer, BatchNorm) and not (self.flat and size_of(self.places) > 1)
+                isinstance(layer, BatchNorm | ChannelLayer)
+                and not (self.flat and size_of(self.places) > 1)
             ):
                 yield _again(layer)
             elif isinstance(layer, Standardize):
@@ -62,7 +64,7 @@ class _Slider:
                 if self.training:
                     yield _again(layer)
             else:
-                where = " after Flatten" if isinstance(layer, BatchNorm) else ""
+                where = " after Flatten" if isinstance(layer, BatchNorm | ChannelLayer) else ""
                 raise ValueError(f"slide: a layer {type(layer).__name__}{where} cannot slide")
 
     def _extent(self, values: Sequence[int]) -> Any:
