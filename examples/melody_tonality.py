@@ -244,7 +244,7 @@ def likelihood(
     table = MelodyNGram().fit(train, valid)
     unigram = MelodyNGram((1,)).fit(train, valid)
     symbols = lambda codes: [int(p * 100 + d) for p, d in codes]  # noqa: E731
-    seen = {s for codes in train + valid for s in symbols(codes)}
+    seen = {s for codes in train for s in symbols(codes)}
     network = kept(
         options,
         "tunes_lstm",
@@ -256,7 +256,7 @@ def likelihood(
             batch_size=16,
             max_epochs=options.lstm_epochs,
             random_state=options.seed,
-        ).fit([symbols(codes) for codes in train + valid]),
+        ).fit([symbols(codes) for codes in train]),
         options.seconds,
     )
     known = [codes for codes in test if set(symbols(codes)) <= seen]
