@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from chorales import harmonizers, load_chords, load_voices
 from melody_tonality import load_tunes, split
 from numpy.typing import NDArray
 
 from ictus import datasets
-from ictus.io.audio import write_audio
 from ictus.io.model_file import load
 from ictus.music.melody import (
     Melody,
@@ -46,7 +46,7 @@ K:D
 FFGA|AGFE|DDEF|F>EE2|FFGA|AGFE|DDEF|E>DD2|EEFD|EF/G/FD|EF/G/FE|DEA,2|FFGA|AGFE|DDEF|E>DD2|]
 """
 RATE = 16_000
-TUNES, TEMPERATURE = 3, 0.7
+TUNES, TEMPERATURE = 2, 0.7
 STEPS = 32
 CHORALES = (3, 20)
 
@@ -79,7 +79,7 @@ class Page:
         write_score(self.folder / f"{name}.mid", music, tempo=tempo, program=program)
         write_score(self.folder / f"{name}.musicxml", music)
         sound = render_score(music, tempo=tempo, program=program, sample_rate=RATE)
-        write_audio(self.folder / f"{name}.ogg", sound, RATE)
+        soundfile.write(self.folder / f"{name}.ogg", sound, RATE, compression_level=0.8)
         links = [
             f"[{word}](melody_examples/{name}.{ending})"
             for word, ending in (("listen", "ogg"), ("MIDI", "mid"), ("MusicXML", "musicxml"))
@@ -141,7 +141,7 @@ def completion(page: Page, model: Any) -> None:
         "and filled in: `model.complete(melody, missing, random_state=seed)`.",
     )
     page.music("ode", melody, "As it is; what is taken away is yellow", marked=missing, program=73)
-    for seed in (0, 1):
+    for seed in (0,):
         made = model.complete(melody, missing, random_state=seed)
         right = int((made.pitches == melody.pitches)[missing].sum())
         page.music(
@@ -185,8 +185,9 @@ def harmonies(page: Page, options: argparse.Namespace) -> None:
 def new_chorale(page: Page, options: argparse.Namespace) -> None:
     model = load(options.models / "chords_lstm.ictus")
     drawn = model.sample(STEPS, temperature=0.7, random_state=0)
+    # An octave lower than the data, whose register is that of their transposition to C.
     chords = [sorted(chord, reverse=True)[:4] for chord in drawn]
-    grid = np.array([chord + [-1] * (4 - len(chord)) for chord in chords])
+    grid = np.array([[n - 12 for n in chord] + [-1] * (4 - len(chord)) for chord in chords])
     score = from_steps(grid, held=True)
     score.key = find_key(score)
     page.text(
@@ -194,7 +195,7 @@ def new_chorale(page: Page, options: argparse.Namespace) -> None:
         "",
         f"{STEPS} chords of the LSTM of chord sequences: "
         f"`model.sample({STEPS}, temperature=0.7, random_state=0)`. The model has chords without "
-        "voices; here the highest note is the first voice, and so on.",
+        "voices; here the highest note is the first voice, and so on, and all is an octave lower.",
     )
     copied = max(
         run_length(drawn, piece)
