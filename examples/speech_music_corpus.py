@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import shutil
 import subprocess
 import tarfile
@@ -21,7 +22,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ictus.io.audio import read_audio, write_audio
+from ictus.io.audio import audio_blocks, read_audio, write_audio
 from ictus.music.synthesis import write_corpus
 from ictus.music.synthesis.effects import equalize
 
@@ -294,7 +295,7 @@ def training_sounds(data: Path, work: Path, utterances: int, pieces: int) -> dic
     real |= _files(list((data / "vocadito").glob("*.flac")))
     real |= _files(list((data / "madmom_testdata" / "audio").glob("*sample*.*")))
     music |= cut(real, copies=3)
-    other = noises(120, 0) | cut(_named(data / "librosa_audio", ("humpback",)))
+    other = noises(360, 0, 4.0) | cut(_named(data / "librosa_audio", ("humpback",)))
     return {"speech": speech, "music": music, "other": other}
 
 
@@ -343,5 +344,6 @@ def debian_sounds(seconds: float = 60.0) -> dict[str, Sounds]:
         speech[folder.name] = joined(parts, 8)
     music = {}
     for path in sorted((SUPERTUX / "music").rglob("*.ogg")):
-        music[path.stem] = read_audio(path, RATE)[: int(30 * RATE)]
+        blocks = itertools.islice(audio_blocks(path, RATE, 10.0), 3)
+        music[path.stem] = np.concatenate(list(blocks))
     return {"speech": speech, "music": music, "other": {}}

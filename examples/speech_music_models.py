@@ -66,9 +66,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of what is made")
     folder = os.environ.get("ICTUS_DATA", "data")
     parser.add_argument("--data", type=Path, default=Path(folder), help="default: $ICTUS_DATA")
-    parser.add_argument("--programmes", type=int, default=160, help="of a minute, for training")
+    parser.add_argument("--programmes", type=int, default=120, help="of a minute, for training")
     parser.add_argument("--utterances", type=int, default=360)
-    parser.add_argument("--pieces", type=int, default=140)
+    parser.add_argument("--pieces", type=int, default=170)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results")
@@ -131,6 +131,9 @@ def train(options: argparse.Namespace) -> None:
     )
     for history in trained.pretraining:
         print({n: round(values[-1], 3) for n, values in history.items() if values}, flush=True)
+    shifts = Scored.of_network(trained.network).calibrated(validation).shifts
+    trained.network.views(trained.network.parameters)[-1][1][...] -= np.float32(shifts)
+    print(f"{name}: log-odds of speech and music lowered by {shifts}", flush=True)
     scores = frame_scores(Scored.of_network(trained.network), validation)
     print(f"{name} validation {scores}, {time.perf_counter() - started:.0f} s", flush=True)
     card = {
@@ -159,8 +162,8 @@ def main() -> None:
     elif options.command == "train":
         train(options)
     elif options.command == "report":
-        training = load_material(options.work, "training")
-        write_report(options, training, STEP)
+        training, validation = (load_material(options.work, n) for n in ("training", "validation"))
+        write_report(options, training, validation, STEP)
     else:
         source = options.work / "mean-covariance.ictus"
         (MODELS / "speech_music.ictus").write_bytes(source.read_bytes())

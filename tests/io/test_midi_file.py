@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from ictus.io.annotations import AnnotationError
+from ictus.io.annotations import AnnotationError, Events, read_annotation, write_annotation
 from ictus.io.midi_file import parse_midi
 
 
@@ -58,3 +58,19 @@ def test_damage_is_refused():
         parse_midi(midi(b"\xff\xff\xff\xff\x00"))
     with pytest.raises(AnnotationError, match="track 1: it ends within an event"):
         parse_midi(midi(b"\x00\x90\x3c"))
+
+
+def test_segments_keep_labels_and_ends(tmp_path):
+    events = Events([0.0, 1.5, 1.5], ["A", "B", "été"], [4.0, 2.0, 1.5])
+    write_annotation(tmp_path / "s.mid", events, "midi", kind="segments")
+    read = read_annotation(tmp_path / "s.mid")
+    np.testing.assert_allclose(read.times, events.times, atol=1e-3)
+    np.testing.assert_allclose(read.ends, events.ends, atol=1e-3)  # the shortest is half a tick
+    assert read.labels == events.labels
+    damaged = (tmp_path / "s.mid").read_bytes().replace(b'["A"', b'["A,')
+    (tmp_path / "d.mid").write_bytes(damaged)
+    with pytest.raises(AnnotationError, match="labels of segments are damaged"):
+        read_annotation(tmp_path / "d.mid")
+    many = Events(np.arange(93.0), [str(i) for i in range(93)], np.arange(93.0) + 1)
+    with pytest.raises(ValueError, match="room for 92 labels"):
+        write_annotation(tmp_path / "m.mid", many, "midi")

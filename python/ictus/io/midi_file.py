@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from collections.abc import Sequence
@@ -44,12 +45,15 @@ class MidiFile:
         Ascending; the first is at 0.
     keys : list of (quarter, sharps, mode)
         Key signatures, ascending; flats are negative, the mode is "major" or "minor".
+    texts : list of str
+        Text events of all tracks.
     """
 
     notes: Array
     tempi: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.5)])
     metres: list[tuple[float, int, int]] = field(default_factory=lambda: [(0.0, 4, 4)])
     keys: list[tuple[float, int, str]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     def seconds(self, quarters: Any) -> Array:
         """Return times in seconds of positions in quarter notes."""
@@ -130,6 +134,7 @@ def parse_midi(data: bytes, path: str = "MIDI") -> MidiFile:
         sorted(found.tempi.items()),
         [(at, *metre) for at, metre in sorted(found.metres.items())],
         [(at, *key) for at, key in sorted(found.keys.items())],
+        found.texts,
     )
 
 
@@ -142,6 +147,7 @@ class _Found:
     metres: dict[float, tuple[int, int]] = field(default_factory=lambda: {0.0: (4, 4)})
     keys: dict[float, tuple[int, str]] = field(default_factory=dict)
     programs: dict[int, int] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
 
 
 def _read_track(track: _Track, division: float, found: _Found, number: int) -> None:
@@ -185,6 +191,8 @@ def _read_track(track: _Track, division: float, found: _Found, number: int) -> N
 def _read_meta(track: _Track, quarter: float, found: _Found) -> None:
     kind = track.byte()
     content = track.take(track.quantity())
+    if kind == 0x01:
+        found.texts.append(content.decode("utf-8", "replace"))
     if kind == 0x51 and len(content) == 3:
         microseconds = int.from_bytes(content, "big")
         if microseconds:
@@ -280,6 +288,8 @@ def _timed(messages: list[tuple[int, int, bytes]]) -> bytes:
 TICKS = 960
 #: Wood blocks: high for downbeats, low for the others.
 DOWNBEAT, BEAT = 76, 77
+#: Text before the labels of segments, the first of which has this pitch, the next the next one.
+SEGMENTS, FIRST_PITCH = "segments: ", 36
 
 
 def _variable(value: int) -> bytes:
@@ -290,26 +300,56 @@ def _variable(value: int) -> bytes:
 
 
 def format_events(events: Events) -> bytes:
-    """Return a MIDI file at 120 beats a minute with a stroke of percussion at each time."""
+    """Return a MIDI file at 120 beats a minute with a stroke of percussion at each time.
+
+    Of events with ends each is a note that lasts as long, its pitch that of its label.
+    """
+    if len(events) and events.times[0] < 0:
+        raise ValueError(f"MIDI has no negative times, got {events.times[0]}")
+    return _file(b"", _strokes(events)) if events.ends is None else _segments(events)
+
+
+def _segments(events: Events) -> bytes:
+    labels = events.labels or [""] * len(events)
+    names = list(dict.fromkeys(labels))
+    if len(names) > 128 - FIRST_PITCH:
+        raise ValueError(f"MIDI has room for {128 - FIRST_PITCH} labels, got {len(names)}")
+    assert events.ends is not None
+    messages = []
+    for time, end, label in zip(events.times, events.ends, labels, strict=True):
+        pitch, tick = FIRST_PITCH + names.index(label), round(time * 2 * TICKS)
+        messages.append((tick, 1, bytes([0x90, pitch, 90])))
+        last = max(tick + 1, round(end * 2 * TICKS))
+        messages.append((last, 0, bytes([0x80, pitch, 0])))
+    text = (SEGMENTS + json.dumps(names, ensure_ascii=False)).encode()
+    return _file(b"\0\xff\x01" + _variable(len(text)) + text, messages)
+
+
+def _strokes(events: Events) -> list[tuple[int, int, bytes]]:
     numbers = events.numbers
     messages = []
     for i, time in enumerate(events.times):
-        if time < 0:
-            raise ValueError(f"MIDI has no negative times, got {time}")
         key = DOWNBEAT if numbers is not None and numbers[i] == 1 else BEAT
         tick = round(time * 2 * TICKS)
         messages.append((tick, 1, bytes([0x99, key, 110 if key == DOWNBEAT else 90])))
         messages.append((tick + TICKS // 10, 0, bytes([0x89, key, 0])))
-    body = b"\0\xff\x51\x03" + (500000).to_bytes(3, "big")
+    return messages
+
+
+def _file(text: bytes, messages: list[tuple[int, int, bytes]]) -> bytes:
+    body = b"\0\xff\x51\x03" + (500000).to_bytes(3, "big") + text
     body += _timed(messages) + b"\0\xff\x2f\0"
     header = b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS)
     return header + b"MTrk" + struct.pack(">I", len(body)) + body
 
 
 def read_events(data: bytes, path: str) -> Events:
-    """Return the onsets of all notes, or the beats that :func:`format_events` wrote."""
+    """Return the onsets of all notes, or the beats or segments that :func:`format_events` wrote."""
     midi = parse_midi(data, path)
     times = midi.seconds(midi.notes["start"])
+    for text in midi.texts:
+        if text.startswith(SEGMENTS):
+            return _read_segments(midi, text, path)
     blocks = np.isin(midi.notes["pitch"], (DOWNBEAT, BEAT)) & (midi.notes["channel"] == 9)
     if len(times) and blocks.all():
         has_downbeats = bool((midi.notes["pitch"] == DOWNBEAT).any())
@@ -322,3 +362,15 @@ def read_events(data: bytes, path: str) -> Events:
                 labels.append(str(number))
         return Events(times, labels)
     return Events(np.unique(np.round(times, 6)))
+
+
+def _read_segments(midi: MidiFile, text: str, path: str) -> Events:
+    order = np.lexsort((midi.notes["pitch"], -midi.notes["duration"], midi.notes["start"]))
+    notes = midi.notes[order]
+    try:
+        names = [str(name) for name in json.loads(text.removeprefix(SEGMENTS))]
+        labels = [names[pitch - FIRST_PITCH] for pitch in notes["pitch"].tolist()]
+    except (ValueError, TypeError, IndexError):
+        raise AnnotationError(f"{path}: its labels of segments are damaged") from None
+    ends = midi.seconds(notes["start"] + notes["duration"])
+    return Events(midi.seconds(notes["start"]), labels if any(names) else None, ends)

@@ -13,6 +13,7 @@ from ictus.music.melody import (
     SymbolicScore,
     from_steps,
     make_notes,
+    piano_roll,
     read_abc,
     read_score,
     render_score,
@@ -129,3 +130,17 @@ def test_steps_hold_and_strike():
     assert (len(held.notes), len(struck.notes)) == (3, 5)
     for score in (held, struck):
         assert np.array_equal(score.steps(0.5), grid)
+
+
+def test_piano_rolls(tmp_path):
+    pytest.importorskip("matplotlib")
+    melody = Melody([60, -1, 67], [1.0, 1.0, 2.0])
+    figure = piano_roll(melody, marked=[False, False, True], title="Two notes")
+    bars = figure.axes[0].collections
+    assert len(bars) == 2
+    assert not np.allclose(bars[0].get_facecolor(), bars[1].get_facecolor())
+    figure.savefig(tmp_path / "roll.png")
+    with pytest.raises(ValueError, match="each of 2 notes"):
+        piano_roll(melody.score(), marked=[True])
+    with pytest.raises(ScoreError, match="no notes to draw"):
+        piano_roll(SymbolicScore(make_notes([], 1, 60)))

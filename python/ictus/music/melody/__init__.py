@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ictus.music.melody.chord_sequence import ChordSequenceLSTM
     from ictus.music.melody.conditional_harmonizer import ConditionalHarmonizer
     from ictus.music.melody.deep_harmonizer import DeepHarmonizer
+    from ictus.music.melody.drawing import piano_roll
     from ictus.music.melody.encoding import MelodyEncoding, transpositions
     from ictus.music.melody.keys import (
         KRUMHANSL_KESSLER,
@@ -58,6 +59,7 @@ _LAZY = {
         "chord_sequence": ("ChordSequenceLSTM",),
         "conditional_harmonizer": ("ConditionalHarmonizer",),
         "deep_harmonizer": ("DeepHarmonizer",),
+        "drawing": ("piano_roll",),
         "encoding": ("MelodyEncoding", "transpositions"),
         "keys": (
             "KRUMHANSL_KESSLER",
@@ -132,6 +134,7 @@ __all__ = [
     "make_notes",
     "mirex_score",
     "partitura_key",
+    "piano_roll",
     "pitch_class_durations",
     "probe_tone_profiles",
     "profile_correlations",

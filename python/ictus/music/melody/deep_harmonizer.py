@@ -127,7 +127,8 @@ class DeepHarmonizer(BaseEstimator):  # type: ignore[misc]
         steps : int
             Of the chains in each window.
         tries : int
-            Number of chains; the one whose last state is surest goes on.
+            Number of chains; of their ends the one goes on whose free energy in the lowest layer's
+            machine is least.
         random_state : int, RandomState or None
         """
         check_is_fitted(self, "machine_")
@@ -183,7 +184,6 @@ def _completed(
         chains.step()
     means = chains.visible_mean.reshape(tries, -1, 4, count).astype(np.float64)
     means[:, window[:, 0] > 0, :, 0] = 0.0  # where the soprano sings, all sing
-    best = means.max(3)
-    sure = np.where(known, 0.0, np.log(np.maximum(best, 1e-12))).sum((1, 2))
-    chosen = means[int(np.argmax(sure))].argmax(2)
-    return np.where(known, window, chosen)
+    chosen = np.where(known, window, means.argmax(3))
+    ends = np.eye(count, dtype=np.float32)[chosen].reshape(tries, -1)
+    return np.asarray(chosen[int(np.argmin(machine.parts[0].free_energy(ends)))])

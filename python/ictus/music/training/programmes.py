@@ -189,7 +189,10 @@ def _part(
     noisy = generator.random() < (0.85 if kind == 3 else 1.5 * mixing.degrade)
     if noisy and len(sources.other):
         level = generator.uniform(-30, 0) if kind == 3 else generator.uniform(-50, -10)
-        signal += at_level(excerpt(sources.other, samples, rate, generator), level)
+        noise = excerpt(sources.other, samples, rate, generator)
+        if mixing.degrade:  # another colour each time: noises are few and easily known by heart
+            noise = np.asarray(effects.equalize(noise, rate, 8.0, generator), np.float32)
+        signal += at_level(noise, level)
     return signal, active
 
 
