@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import ictus
+from ictus import music
 from ictus.io.annotations import Events, read_annotation
 from ictus.music.beats import THRESHOLD
 from ictus.music.evaluation import Evaluation, evaluate_all
@@ -176,8 +177,10 @@ def activations(networks: list[Any], model: str, example: Example) -> np.ndarray
     return np.mean([network.predict([features])[0] for network in networks], axis=0)
 
 
-def measure(networks: list[Any], model: str, examples: list[Example]) -> dict[str, Evaluation]:
-    """Return the scores of the networks' mean output on recordings."""
+def measure(
+    networks: list[Any], model: str, examples: list[Example]
+) -> tuple[dict[str, Evaluation], list[str]]:
+    """Return the scores of the networks' mean output on recordings, and what was missed."""
     pairs = {}
     for example in examples:
         mean = activations(networks, model, example)
@@ -186,7 +189,16 @@ def measure(networks: list[Any], model: str, examples: list[Example]) -> dict[st
     if model == "downbeats":
         numbered = {name: pair for name, pair in pairs.items() if pair[0].numbers is not None}
         scores["downbeats"] = evaluate_all(numbered, "downbeats")
-    return scores
+    missed = []
+    for name, (annotated, found) in pairs.items():
+        score = scores["beats"].scores[name]["F"]
+        if score < 0.9:
+            example = next(e for e in examples if e.name == name)
+            written = example.audio.with_suffix(".json")
+            style = json.loads(written.read_text())["style"] if written.exists() else name
+            tempi = [music.tempo_of_beats(events.times) for events in (annotated, found)]
+            missed.append(f"{style} at {tempi[0]:.0f} (found {tempi[1]:.0f}, F {score:.2f})")
+    return scores, missed
 
 
 def librosa_beats(examples: list[Example], kept: Path) -> Evaluation | None:
@@ -222,10 +234,12 @@ def report(work: Path, data: Path | None) -> None:
         networks = [ictus.load(path) for path in paths]
         results[model] = {}
         for name, examples in sets.items():
-            scores = measure(networks, model, examples)
+            scores, missed = measure(networks, model, examples)
             for kind, evaluation in scores.items():
                 results[model][f"{name} {kind}"] = evaluation.mean
                 lines += _section(f"{model}: {kind}, {name}", evaluation, name == "real")
+            if name != "real":
+                lines += [f"Beats below 0.9 in {len(missed)} pieces: {'; '.join(missed)}.", ""]
         _publish(paths, model, results[model])
         if model == "beats" and "real" in sets:
             picture(networks, model, sets["real"][-6:], RESULTS / "beat_models.png")
