@@ -1,10 +1,14 @@
 """The beat models of the wheel: their corpus by seed, their training, their scores, their cards.
 
     python examples/beat_models.py corpus --work DIR
-    python examples/beat_models.py train beats --work DIR
-    python examples/beat_models.py train downbeats --work DIR
-    python examples/beat_models.py train online --work DIR
+    python examples/beat_models.py train beats --work DIR --epochs 16         (Ctrl-C after epoch 3)
+    python examples/beat_models.py train beats --work DIR --epochs 12
+    python examples/beat_models.py train downbeats --work DIR --epochs 16     (Ctrl-C after epoch 2)
+    python examples/beat_models.py train downbeats --work DIR --epochs 10
+    python examples/beat_models.py train online --work DIR --epochs 8
     python examples/beat_models.py report --work DIR
+
+The epochs are what an evening on a shared machine allowed; more should do better.
 
 Only pieces that ``ictus.music.synthesis`` composes train the models. FluidSynth and Debian's
 ``fluid-soundfont-gm`` (FluidR3, MIT licence) must be installed. The test corpus has other pieces
@@ -63,7 +67,13 @@ DATA = (
 )
 # Each piece is also used slower, as a tape would play it.
 SPEEDS = (0.92,)
-COMMAND = "python examples/beat_models.py train {model} --pieces {pieces} --epochs {epochs}"
+COMMANDS = {
+    "beats": "python examples/beat_models.py train beats --epochs 16, stopped after epoch 3, then "
+    "with --epochs 12",
+    "downbeats": "python examples/beat_models.py train downbeats --epochs 16, stopped after epoch "
+    "2, then with --epochs 10",
+    "online": "python examples/beat_models.py train online --epochs 8",
+}
 SETTINGS: dict[str, dict[str, Any]] = {
     "beats": {"units": (25, 25, 25)},
     "online": {"units": (40, 40, 40)},
@@ -143,7 +153,8 @@ def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int
         "training_data": DATA.format(
             pieces=len(examples), seconds=SECONDS["training"], seed=SEEDS["training"]
         ),
-        "provenance": COMMAND.format(model=model, pieces=pieces, epochs=epochs),
+        "provenance": f"python examples/beat_models.py train {model} --pieces {pieces} "
+        f"--epochs {epochs} --seed {seed}",
         "metrics": {"validation_loss": trained.history["validation_loss"][-1]},
     }
     ictus.save(work / f"{model}-{seed}.ictus", trained.network, card)
@@ -317,6 +328,7 @@ def _publish(paths: list[Path], model: str, results: dict[str, dict[str, float]]
         if measure in ("F", "CMLt", "AMLt")
     }
     card["metrics"] = metrics | card["metrics"]
+    card["provenance"] = COMMANDS[model]
     MODELS.mkdir(parents=True, exist_ok=True)
     ictus.save(MODELS / f"{model}.ictus", ictus.load(paths[0]), card)
 
