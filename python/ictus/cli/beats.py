@@ -52,7 +52,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help="beats in a bar, with --downbeats; default: 3 4",
     )
-    parser.add_argument("--online", action="store_true", help="decide from the past alone")
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="decide from the past alone (the model of ictus hears 30 ms ahead; the times are "
+        "those of the beats)",
+    )
     parser.add_argument("--click", metavar="FILE", help="audio file: the recording with clicks")
     parser.add_argument("--plot", metavar="FILE", help="picture of activations and beats")
     parser.add_argument("--report", metavar="FILE", help="page (.html) to see and hear the beats")
