@@ -36,7 +36,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help="beats in a bar, with --downbeats; default: 3 4",
     )
-    parser.add_argument("--online", action="store_true", help="decide from the past alone")
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="decide from the past alone (the model of ictus hears 30 ms ahead; the times are "
+        "those of the beats)",
+    )
     tempo = subparsers.add_parser(
         "tempo",
         help="tempo of recordings",

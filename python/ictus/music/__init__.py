@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         speech_music_features,
     )
     from ictus.music.tempo import estimate_tempo, tempo_of_beats
+    from ictus.music.time_stretch import stretch
     from ictus.music.timeline import timeline
 
 # Where each name lives; modules are loaded when a name is first used.
@@ -87,6 +88,7 @@ _LAZY = {
     "report_page": "report",
     "semitone_features": "pitch_classes",
     "speech_music_features": "speech_music",
+    "stretch": "time_stretch",
     "superflux": "spectral_flux",
     "superflux_onsets": "spectral_flux",
     "tempo_of_beats": "tempo",
@@ -136,6 +138,7 @@ __all__ = [
     "report_page",
     "semitone_features",
     "speech_music_features",
+    "stretch",
     "superflux",
     "superflux_onsets",
     "tempo_of_beats",
