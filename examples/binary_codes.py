@@ -21,7 +21,7 @@ from ictus.music.retrieval.track_features import TrackFeatures
 
 Array = NDArray[Any]
 
-PIECES, SEED = 400, 2013
+PIECES, SEED = 300, 2013
 SECONDS, STEP = 5.0, 1.0
 RECORDINGS = [  # class A of the shared data: music, speech, animals
     "librosa_audio/Kevin_MacLeod_-_Vibe_Ace.ogg",
