@@ -261,8 +261,8 @@ class HammingIndex:
         """Return the names of codes."""
         wanted = np.atleast_1d(np.asarray(numbers, np.int64))
         self._check_numbers(wanted)
-        columns = (self._store.column(name)[:, 0] for name in ("names", "name_ends"))
-        return read_names(*columns, wanted.tolist())
+        data, ends = self._store.column("names"), self._store.column("name_ends")
+        return read_names(data[:, 0], ends[:, 0], wanted.tolist())
 
     def removed(self) -> Numbers:
         """Return the numbers of the removed codes, ascending."""
