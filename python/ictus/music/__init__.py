@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ictus.music.networks import load_networks, model_path
     from ictus.music.novelty import checkerboard_novelty
     from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.onnx_files import save_onnx
     from ictus.music.onset_detector import OnlineOnsetDetector, OnsetDetector, Onsets
     from ictus.music.onsets import decode_onsets
     from ictus.music.peaks import merge_events, pick_peaks
@@ -86,6 +87,7 @@ _LAZY = {
     "pooled_spectrogram": "boundaries",
     "recurrent_onset_features": "features",
     "report_page": "report",
+    "save_onnx": "onnx_files",
     "semitone_features": "pitch_classes",
     "speech_music_features": "speech_music",
     "stretch": "time_stretch",
@@ -136,6 +138,7 @@ __all__ = [
     "pooled_spectrogram",
     "recurrent_onset_features",
     "report_page",
+    "save_onnx",
     "semitone_features",
     "speech_music_features",
     "stretch",
