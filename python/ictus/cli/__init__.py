@@ -18,10 +18,12 @@ from ictus.cli import (
     onsets,
     predict,
     sample,
+    segments,
     speech_music,
     synthesize,
     train,
     train_beats,
+    train_boundaries,
     train_onsets,
     train_speech_music,
     transform,
@@ -33,6 +35,7 @@ COMMANDS = (
     train_beats,
     train_onsets,
     train_speech_music,
+    train_boundaries,
     predict,
     evaluate,
     evaluate_music,
@@ -44,12 +47,13 @@ COMMANDS = (
     onsets,
     speech_music,
     melody,
+    segments,
     info,
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
 TWO_WORDS = {
-    "train": ("beats", "onsets", "speech-music"),
+    "train": ("beats", "boundaries", "onsets", "speech-music"),
     "evaluate": evaluate_music.KINDS,
     "index": index.KINDS,
 }
@@ -64,6 +68,7 @@ examples:
   ictus beats song.flac --click clicks.wav --plot beats.png
   ictus onsets song.flac --report onsets.html
   ictus speech-music broadcast.mp3 --plot broadcast.png
+  ictus segments song.flac --report sections.html
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png

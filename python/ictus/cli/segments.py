@@ -14,8 +14,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "segments",
         help="sections of songs (A, B, A, ...)",
-        description="Finds the sections of audio files: where they begin and end, and a letter that "
-        "is the same for sections that sound alike. Of one file they go to standard output, a line "
+        description="Finds the sections of audio files: where they begin and end, and a letter, "
+        "the same for sections that sound alike. Of one file they go to standard output, a line "
         "each; of several, or with -o, a file is written for each.",
         epilog="Models are those of 'ictus train boundaries'.",
     )
