@@ -40,7 +40,7 @@ def sections(found: Segments, *, title: str = "Sections") -> Figure:
     letters = sorted(set(found.labels), key=found.labels.index)
     for begin, end, label in zip(found.times, found.ends, found.labels, strict=True):
         colour = COLOURS[letters.index(label) % len(COLOURS)]
-        axes.barh(1.06, end - begin, 0.2, begin, align="edge", color=colour, alpha=0.5)
+        axes.barh(1.06, end - begin, 0.2, begin, align="edge", color=colour, alpha=0.5, ec="w")
         axes.text((begin + end) / 2, 1.16, label, ha="center", va="center", clip_on=True)
     axes.set_xlim(0, float(np.max(found.ends, initial=1e-3)))
     axes.set_ylim(0, 1.28)
