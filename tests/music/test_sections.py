@@ -20,8 +20,8 @@ from ictus.music.novelty import checkerboard_novelty
 from ictus.music.pitch_classes import chroma, semitone_features
 from ictus.music.section_labels import (
     group_sections,
+    harmony_similarity,
     letters,
-    section_similarity,
     similarity_matrix,
 )
 from ictus.music.segmenter import Segmenter, describe
@@ -173,17 +173,32 @@ def test_chroma_of_silence_is_nothing():
     assert not chroma(semitone_features(FPS)(np.zeros(RATE))).any()
 
 
-def test_sequences_of_chords_are_compared_from_any_beginning():
-    generator = np.random.default_rng(3)
-    chords = generator.standard_normal((60, 12))
-    chords /= np.sqrt((chords**2).sum(axis=1, keepdims=True))
-    assert section_similarity(chords, chords) == pytest.approx(1.0)
-    assert section_similarity(chords[15:], chords) == pytest.approx(1.0)
-    assert section_similarity(chords[:40], chords[20:]) == pytest.approx(1.0)
-    other = generator.standard_normal((60, 12))
-    other /= np.sqrt((other**2).sum(axis=1, keepdims=True))
-    assert section_similarity(chords, other) < 0.3
-    assert section_similarity(chords[:0], chords) == 0.0
+def unit(x):
+    return x / np.sqrt((x**2).sum(axis=1, keepdims=True))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.integers(0, 2**31))
+def test_harmony_is_compared_along_the_best_diagonal(lengths, seed):
+    generator = np.random.default_rng(seed)
+    sequences = [unit(generator.standard_normal((n, 12))) for n in lengths]
+    found = harmony_similarity(sequences)
+    np.testing.assert_array_equal(np.diagonal(found), 1.0)
+    for i, first in enumerate(sequences):
+        for j, second in enumerate(sequences[:i]):
+            cosines, shorter = first @ second.T, min(len(first), len(second))
+            diagonals = [np.diagonal(cosines, k) for k in range(1 - len(first), len(second))]
+            fewest = max(min(7, shorter), shorter // 2)
+            wanted = max(d.mean() for d in diagonals if len(d) >= fewest)
+            assert found[i, j] == found[j, i] == pytest.approx(max(wanted, 0.0), abs=1e-5)
+
+
+def test_sequences_of_chords_may_begin_anywhere():
+    chords = unit(np.random.default_rng(3).standard_normal((60, 12)))
+    parts = [chords, chords[15:], chords[:40], chords[20:]]
+    np.testing.assert_allclose(harmony_similarity(parts), 1.0, atol=1e-5)
+    assert harmony_similarity([]).shape == (0, 0)
+    np.testing.assert_array_equal(harmony_similarity([chords, chords[:0]]), np.eye(2))
 
 
 def test_groups_join_what_is_alike():
