@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ictus.music.peaks import merge_events, pick_peaks
     from ictus.music.pitch_classes import chroma, semitone_features
     from ictus.music.report import report_page
-    from ictus.music.segmenter import Segmenter, Segments
+    from ictus.music.segmenter import Segmenter, Segments, load_segmenter
     from ictus.music.spectral_flux import superflux, superflux_onsets
     from ictus.music.speech_music import (
         SpeechMusic,
@@ -73,6 +73,7 @@ _LAZY = {
     "estimate_tempo": "tempo",
     "lag_matrix": "boundaries",
     "live_beat_features": "features",
+    "load_segmenter": "segmenter",
     "load_networks": "networks",
     "logarithmic_filterbank": "filterbanks",
     "max_pool": "features",
@@ -125,6 +126,7 @@ __all__ = [
     "lag_matrix",
     "live_beat_features",
     "load_networks",
+    "load_segmenter",
     "logarithmic_filterbank",
     "max_pool",
     "mel_filterbank",
