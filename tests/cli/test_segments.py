@@ -1,7 +1,6 @@
 """``ictus segments``: sections of recordings in all the ways that they can be written."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from ictus.cli import main
 from ictus.io.annotations import read_annotation
 from ictus.io.audio import write_audio
-from ictus.io.midi_file import parse_midi
 from ictus.io.model_file import save
 from ictus.music.training import BoundaryTraining
 from tests.music.test_sections import song
@@ -45,6 +43,7 @@ def test_one_file_goes_to_standard_output(recording, capsys):
         ("sonic-visualiser", "csv"),
         ("json", "json"),
         ("jams", "jams"),
+        ("midi", "mid"),
     ],
 )
 def test_formats_are_read_again(recording, tmp_path, format, ending):
@@ -54,15 +53,6 @@ def test_formats_are_read_again(recording, tmp_path, format, ending):
     assert events.labels == ["A", "B", "A"]
     np.testing.assert_allclose(events.times, [0, 16, 30], atol=0.3)
     assert events.ends is not None and events.ends[-1] == pytest.approx(46.0, abs=1e-3)
-
-
-def test_midi_has_strokes_and_markers(recording, tmp_path):
-    options = ["--novelty", "-o", str(tmp_path), "--format", "midi"]
-    assert main(["segments", str(recording), *options]) == 0
-    data = (tmp_path / "song.mid").read_bytes()
-    midi = parse_midi(data, "song.mid")
-    np.testing.assert_allclose(midi.seconds(midi.notes["start"]), [0, 16, 30], atol=0.3)
-    assert re.findall(rb"\xff\x06\x01([A-Z])", data) == [b"A", b"B", b"A"]
 
 
 def test_pictures_pages_and_clicks(recording, tmp_path):
