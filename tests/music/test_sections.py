@@ -134,18 +134,25 @@ def test_picking_takes_the_highest_within_six_seconds():
     a = np.full(700, 0.1)
     for frame, height in ((100, 0.9), (130, 0.8), (200, 0.5), (300, 0.2)):
         a[frame] = height
-    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3)] == [100, 200]
-    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.05)] == [100, 200, 300]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3, smooth=0)] == [100, 200]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.05, smooth=0)] == [100, 200, 300]
     a[400:404] = 0.9  # of equals the first
-    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3)] == [100, 200, 400]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3, smooth=0)] == [100, 200, 400]
 
 
 def test_picking_subtracts_the_mean_around():
     a = np.full(700, 0.6)
     a[350] = 0.8
     height = 0.8 - (0.6 + 0.2 / 130)  # 86 frames before, 43 after
-    assert len(pick_boundaries(a, height - 1e-6)) == 1
-    assert len(pick_boundaries(a, height + 1e-6)) == 0
+    assert len(pick_boundaries(a, height - 1e-6, smooth=0)) == 1
+    assert len(pick_boundaries(a, height + 1e-6, smooth=0)) == 0
+
+
+def test_picking_takes_the_middle_of_what_is_high():
+    a = np.full(700, 0.1)
+    a[300:307] = (0.9, 0.91, 0.92, 0.92, 0.92, 0.91, 0.93)
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3)] == [303]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3, smooth=0)] == [306]
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3])

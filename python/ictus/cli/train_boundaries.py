@@ -60,9 +60,9 @@ def add_parser(subparsers: Any) -> None:
     add(
         "--smearing",
         type=allowed.positive,
-        default=1.0,
+        default=0.5,
         metavar="SECONDS",
-        help="frames as near to a boundary are positive, too; default: 1",
+        help="frames as near to a boundary are positive, too; default: 0.5",
     )
     train_music.add_training(group, epochs=20, batch_size=64, learning_rate=0.001)
     train_music.add_work(parser)
