@@ -41,7 +41,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find sections and print or write them."""
-    from ictus.music.segmenter import THRESHOLD, Segmenter, load_segmenter
+    from ictus.music.section_labels import THRESHOLD
+    from ictus.music.segmenter import Segmenter, load_segmenter
 
     targets = recordings.check_options(options)
     similarity = THRESHOLD if options.similarity is None else options.similarity
