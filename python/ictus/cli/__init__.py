@@ -15,6 +15,7 @@ from ictus.cli import (
     index,
     info,
     melody,
+    onnx_files,
     onsets,
     predict,
     sample,
@@ -48,6 +49,7 @@ COMMANDS = (
     speech_music,
     melody,
     segments,
+    onnx_files,
     info,
     bench,
 )
@@ -76,6 +78,7 @@ examples:
   ictus index build my-index music/ --bits 64
   ictus index query my-index song.flac
   ictus melody key song.musicxml
+  ictus export beats beats.onnx
   ictus info
 """
 
