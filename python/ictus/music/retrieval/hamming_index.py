@@ -264,6 +264,11 @@ class HammingIndex:
         data, ends = self._store.column("names"), self._store.column("name_ends")
         return read_names(data[:, 0], ends[:, 0], wanted.tolist())
 
+    @property
+    def named(self) -> int:
+        """All codes from this number on were added without names."""
+        return self._store.rows("name_ends")
+
     def removed(self) -> Numbers:
         """Return the numbers of the removed codes, ascending."""
         return np.flatnonzero(self._gone) if self._gone is not None else np.empty(0, np.int64)
