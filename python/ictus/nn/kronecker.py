@@ -16,8 +16,9 @@ from ictus import _core
 from ictus.nn.dense import Dense
 from ictus.nn.layer import Array
 
-#: Matrices up to this size are inverted by LAPACK, larger ones in blocks.
-BLOCK = 128
+#: Matrices up to this size are inverted by LAPACK, larger ones in blocks: below where LAPACK would
+#: wake threads of its own for a moment.
+BLOCK = 48
 
 
 def can_factor(network: Any) -> bool:
