@@ -86,7 +86,7 @@ class ConjugateGradient:
         segments: Array | None = None,
         report: Callable[[int, float], None] | None = None,
     ) -> Solution:
-        """Return the solutions on the way from ``start``.
+        """Return the solutions on the way from ``start``, or from the best point on the way there.
 
         Parameters
         ----------
@@ -106,7 +106,13 @@ class ConjugateGradient:
         x[...] = start
         if start.any():
             product(x, ap)
-            _core.cg_damp(x, ap, damping, l2, segments)
+            curvature = _core.cg_damp(x, ap, damping, l2, segments)
+            slope = _core.cg_damp(gradient, x, 0.0, 0.0, None)  # their product
+            if slope + 0.5 * curvature > 0:
+                # Worse than 0: as far along it as is best.
+                factor = -slope / curvature if slope < 0 else 0.0
+                x *= x.dtype.type(factor)
+                ap *= x.dtype.type(factor)
         else:
             ap[...] = 0
         r[...] = 0
