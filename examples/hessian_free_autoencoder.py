@@ -42,12 +42,13 @@ PHASES = {
     "mnist": [
         "10000:2000:250:7:empirical_fisher",
         "4000:1000:12:1",
-        "4000:1000:8:12",
-        "10000:2000:12:20",
-        "30000:4000:20:1000",
+        "4000:1000:8:5",
+        "6000:2000:8:3",
+        "10000:4000:12:10",
+        "30000:8000:15:1000",
     ],
-    "curves": ["4000:1000:8:30", "10000:2000:15:50", "20000:4000:50:1000"],
-    "music": ["10000:1000:30:1000"],
+    "curves": ["4000:1000:8:25", "20000:5000:12:1000"],
+    "music": ["10000:2000:12:1000"],
 }
 DAMPING = {"mnist": 45.0, "curves": 1.0, "music": 1.0}
 #: Training squared errors that others report; of CURVES for other images (see docs).
@@ -334,7 +335,7 @@ def report(options: argparse.Namespace, x: Array, test: Array) -> None:
             details = phase_table(options.phases, entries, len(x))
         passes = counted(entries, per_epoch)
         axes[0].semilogy(passes, errors, label=method)
-        axes[1].semilogy(seconds, errors, label=method)
+        axes[1].loglog(seconds, errors, label=method)
         last = entries[-1]
         kept[method] = entries
         rows.append(

@@ -53,10 +53,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="runs of each")
     parser.add_argument("--optimizers", nargs="+", choices=["hessian-free", "sgd"],
                         default=["hessian-free"])  # fmt: skip
-    parser.add_argument("--iterations", type=int, default=300, help="of hessian-free, at most")
+    parser.add_argument("--iterations", type=int, default=300, help="passes of hessian-free")
     parser.add_argument("--epochs", type=int, default=400, help="of sgd, at most")
-    parser.add_argument("--sequences", type=int, default=3000, help="training sequences")
-    parser.add_argument("--curvature", type=int, default=300, help="those of a Gauss-Newton matrix")
+    parser.add_argument("--sequences", type=int, default=10_000, help="of training")
+    parser.add_argument("--batch", type=int, default=2500, help="sequences of a gradient")
+    parser.add_argument("--curvature", type=int, default=500, help="those of a Gauss-Newton matrix")
     parser.add_argument("--work", type=Path, default=Path("hessian_free_recurrent"))
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
     parser.add_argument("--report", action="store_true", help="train nothing, write the results")
@@ -128,7 +129,7 @@ def train(
         # Martens & Sutskever's 1/30 is for losses summed over steps; that of memory is a mean.
         structural_damping=length / 30 if problem == "memory" else 1 / 30,
         curvature_size=options.curvature,
-        cg_steps=200 if problem == "memory" else 50,
+        cg_steps=200 if problem == "memory" else 15,
     )
     if first_order:
         rule = SGD(0.01, 0.9, nesterov=True, clip_norm=1.0)
@@ -145,7 +146,7 @@ def train(
     trainer = SequenceTrainer(
         network,
         rule,
-        batch_size=20 if first_order else len(x),
+        batch_size=20 if first_order else min(options.batch, len(x)),
         epochs=options.epochs if first_order else options.iterations,
         seed=seed,
         callbacks=[report],

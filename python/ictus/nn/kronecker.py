@@ -83,7 +83,8 @@ class KroneckerFactors:
 
     The block of the Gauss-Newton matrix that belongs to a layer is close to the Kronecker product
     of ``A = mean of x x^T``, x the layer's inputs and a 1 for the bias, and ``S = mean of g g^T``,
-    g gradients of its sums whose covariance is the curvature of the loss.
+    g gradients of its sums whose covariance is the curvature of the loss. Weights of examples are
+    left out.
 
     Parameters
     ----------
