@@ -144,8 +144,11 @@ def shards(folder: Path) -> dict[str, Any]:
     return result
 
 
-def milliseconds(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
+def time_text(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} us"
 
 
 def report(results: dict[str, Any], crash: dict[str, Any], target: Path) -> None:
@@ -160,21 +163,21 @@ def report(results: dict[str, Any], crash: dict[str, Any], target: Path) -> None
         "",
         "| | time | memory of the process |",
         "|---|---|---|",
-        f"| adding all, ten additions | {milliseconds(fill['seconds'])} | "
+        f"| adding all, ten additions | {time_text(fill['seconds'])} | "
         f"{fill['bytes'] / 1e6:.0f} MB on the disk |",
-        f"| opening | {milliseconds(scan['open'])} | |",
-        f"| comparing all with their checksums | {milliseconds(scan['verify'])} | |",
+        f"| opening | {time_text(scan['open'])} | |",
+        f"| comparing all with their checksums | {time_text(scan['verify'])} | |",
     ]
     for name in ("1 queries, 1", "1 queries, 2", "100 queries, 1", "100 queries, 2"):
         count, threads = name.split(" queries, ")
         lines.append(
             f"| scan: 100 nearest of {count} queries, {threads} thread(s) | "
-            f"{milliseconds(scan[f'{name} threads'])} | {scan['memory']['own']:.0f} MB, and "
+            f"{time_text(scan[f'{name} threads'])} | {scan['memory']['own']:.0f} MB, and "
             f"{scan['memory']['mapped']:.0f} MB of mapped files |"
         )
     own, mapped = tables["memory"]["own"], tables["memory"]["mapped"]
     lines.append(
-        f"| tables: filling them, 2 threads | {milliseconds(tables['fill'])} | {own:.0f} MB, and "
+        f"| tables: filling them, 2 threads | {time_text(tables['fill'])} | {own:.0f} MB, and "
         f"{mapped:.0f} MB of mapped files |"
     )
     for what, text in (
@@ -186,15 +189,14 @@ def report(results: dict[str, Any], crash: dict[str, Any], target: Path) -> None
         for threads in (1, 2):
             seconds = tables[f"{what}, {threads} threads"]
             lines.append(
-                f"| tables: {text}, a query of 1000, {threads} thread(s) | "
-                f"{milliseconds(seconds)} | |"
+                f"| tables: {text}, a query of 1000, {threads} thread(s) | {time_text(seconds)} | |"
             )
     shards = results["shards"]
     lines += [
         "",
         "Split into four indexes and searched by a Dask cluster of two processes with a thread "
-        f"each, 100 queries took {milliseconds(shards['cluster'])}; the same in one index, 2 "
-        f"threads: {milliseconds(shards['one index'])}. All distances and numbers were the same.",
+        f"each, 100 queries took {time_text(shards['cluster'])}; the same in one index, 2 "
+        f"threads: {time_text(shards['one index'])}. All distances and numbers were the same.",
         "",
         "## Killed while adding",
         "",
