@@ -42,7 +42,7 @@ others for the error. A run ends when fewer than 1 % of the sequences are wrong.
 clipped gradients and the regulariser of Pascanu et al. 2013; its runs were short, and say nothing
 about what it reaches: Pascanu et al. solved all of these problems to T = 200 by it, with many more
 updates. Martens & Sutskever 2011 solved most of them from T = 30 to 200. `memory` at T = 200 has
-structural damping 3 for seed 0, 6.7 for seed 1. `adding` and `multiplication` are in the example
+structural damping 3 for seed 0, 6.7 for others. `adding` and `multiplication` are in the example
 but were not solved in the time of these runs: 84 % of the answers were still wrong after 10 passes
 of `adding` at T = 100.
 
