@@ -1,5 +1,8 @@
 """Audio: spectral features of a minute beside librosa, decoding of beats beside NumPy.
 
+Boundaries of sections (features, lag matrix and two networks): beside librosa's features and the
+same networks in PyTorch.
+
 Figures per second of audio are the times divided by 60. madmom, whose features and decoder these
 are, does not import on the Pythons that ictus supports.
 """
@@ -35,6 +38,13 @@ def onset_network() -> Any:
     return OnsetTraining(seed=1).network(240)
 
 
+def boundary_networks() -> list[Any]:
+    """Two networks of the size of those in the wheel."""
+    from ictus.music.training import BoundaryTraining
+
+    return [BoundaryTraining(seed=seed).network() for seed in (1, 2)]
+
+
 class Ours:
     """ictus.music."""
 
@@ -53,6 +63,12 @@ class Ours:
             model = bar_pointer(60 * 100 / 215, 60 * 100 / 55)
             densities = beat_log_densities(activations(), 16.0)
             self.run = lambda: best_path(model, densities)[0]
+            return
+        if task == "boundaries":
+            from ictus.music.boundaries import boundary_activations
+
+            networks = boundary_networks()
+            self.run = lambda: boundary_activations(networks, music.pooled_spectrogram([x]))
             return
         features = {
             "beats": music.beat_features,
@@ -193,6 +209,67 @@ class Torch:
             return [self.model(self.x).numpy().ravel()]
 
 
+class LibrosaTorch:
+    """librosa.stft with the same filters, the same lag matrix, the networks in PyTorch."""
+
+    def __init__(self, threads: int) -> None:
+        import librosa
+        import torch
+
+        torch.set_num_threads(threads)
+        self.librosa, self.torch = librosa, torch
+
+    def prepare(self, task: str) -> None:
+        assert task == "boundaries"
+        from ictus.music import boundary_features, max_pool
+        from ictus.music.boundaries import POOLING, network_input
+
+        (resolution,) = boundary_features().resolutions
+        matrix = resolution.filterbank.matrix(1025).T
+        x, networks = signal(), [self._network(network) for network in boundary_networks()]
+
+        def run() -> np.ndarray:
+            spectrum = self.librosa.stft(x, n_fft=2048, hop_length=1024, window=resolution.window)
+            count = -(-len(x) // 1024)
+            s = np.log((matrix @ np.abs(spectrum[:, :count])).T + np.float32(np.spacing(1.0)))
+            patches = network_input(max_pool(s, POOLING).astype(np.float32), 2)
+            given = self.torch.from_numpy(patches).permute(2, 0, 1)[None]
+            with self.torch.inference_mode():
+                outputs = [network(given).numpy().ravel() for network in networks]
+            return np.mean(outputs, axis=0)
+
+        self.run = run
+
+    def _network(self, network: Any) -> Any:
+        """The layers as convolutions that slide along time, with the weights of a network."""
+        nn = self.torch.nn
+        first, second, hidden, last = (v for v in network.layer_views if v)
+        maps, more, units = (views[1].size for views in (first, second, hidden))
+        layers = nn.Sequential(
+            nn.Conv2d(2, maps, (8, 6)),
+            nn.ReLU(),
+            nn.MaxPool2d((3, 6), (1, 6)),
+            nn.Conv2d(maps, more, (6, 3), dilation=(3, 1)),
+            nn.ReLU(),
+            nn.MaxPool2d((1, 2)),
+            nn.Conv2d(more, units, (31, 5), dilation=(3, 1)),
+            nn.Sigmoid(),
+            nn.Conv2d(units, 1, 1),
+            nn.Sigmoid(),
+        )
+        shapes = ((8, 6, 2, maps), (6, 3, maps, more), (31, 5, more, units), (1, 1, units, 1))
+        convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        views = (first, second, hidden, last)
+        for layer, (weights, biases), shape in zip(convolutions, views, shapes, strict=True):
+            kernel = np.ascontiguousarray(weights.reshape(shape).transpose(3, 2, 0, 1))
+            layer.weight.data = self.torch.from_numpy(kernel)
+            layer.bias.data = self.torch.from_numpy(np.array(biases).ravel())
+        return layers
+
+    def result(self) -> list[np.ndarray]:
+        return [self.run()]
+
+
 WIDTHS = {"beats": 266, "downbeats": 314, "onsets": 240}
 CASES = [
     Case(f"{width} features of {task}, a minute", {"task": task}, ("Librosa",), group="features")
@@ -201,4 +278,12 @@ CASES = [
 CASES.append(Case("decoding of beats, a minute", {"task": "decoding"}, ("NumPy",), tolerance=0.0))
 CASES.append(
     Case("onset network over a minute", {"task": "onset network"}, ("Torch",), group="networks")
+)
+CASES.append(
+    Case(
+        "boundaries of sections, a minute",
+        {"task": "boundaries"},
+        ("LibrosaTorch",),
+        tolerance=1e-3,
+    )
 )

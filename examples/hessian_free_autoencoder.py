@@ -42,12 +42,13 @@ PHASES = {
     "mnist": [
         "10000:2000:250:7:empirical_fisher",
         "4000:1000:12:1",
-        "2000:1000:6:6",
-        "6000:2000:12:20",
-        "30000:4000:20:1000",
+        "4000:1000:8:5",
+        "6000:2000:8:3",
+        "10000:4000:12:10",
+        "30000:8000:15:1000",
     ],
-    "curves": ["1000:1000:6:30", "4000:2000:20:50", "20000:4000:50:1000"],
-    "music": ["10000:1000:30:1000"],
+    "curves": ["4000:1000:8:25", "20000:5000:12:1000"],
+    "music": ["10000:2000:12:1000"],
 }
 DAMPING = {"mnist": 45.0, "curves": 1.0, "music": 1.0}
 #: Training squared errors that others report; of CURVES for other images (see docs).
@@ -59,6 +60,14 @@ PUBLISHED = {
 }  # fmt: skip
 RATES = {"nesterov": 0.01, "sgd": 0.05, "adam": 0.001}
 SCIPY = ["l-bfgs", "conjugate-gradient"]
+NOTES = {
+    "mnist": [
+        "\nSeconds of the first seven passes: twice those of the clock. The training goes on",
+        "from its checkpoints by the command above with `--work`, without `--report`.",
+    ],
+    "curves": [],
+    "music": [],
+}
 METHODS = ["hessian-free", *RATES, *SCIPY]
 #: Of music: Hz, bands and frames of a patch, frames from patch to patch.
 RATE, BANDS, FRAMES, HOP = 22_050, 25, 25, 1
@@ -272,15 +281,38 @@ def batch_method(
     minimize(network, (x, x, None), method, iterations=options.epochs - done, callback=after)
 
 
-def counted(entries: list[dict[str, Any]]) -> list[int]:
-    """Passes over the data (SciPy's methods: iterations) of all phases up to each entry."""
+def counted(entries: list[dict[str, Any]], per_epoch: dict[int, int]) -> list[int]:
+    """Iterations of all phases up to each entry; `per_epoch`: those of a pass, 1 if not given."""
     longest = {}
     for entry in entries:
-        longest[entry["phase"]] = entry["epoch"]
+        longest[entry["phase"]] = entry["epoch"] * per_epoch.get(entry["phase"], 1)
     return [
-        entry["epoch"] + sum(n for phase, n in longest.items() if phase < entry["phase"])
+        entry["epoch"] * per_epoch.get(entry["phase"], 1)
+        + sum(n for phase, n in longest.items() if phase < entry["phase"])
         for entry in entries
     ]
+
+
+def phase_table(phases: list[str], entries: list[dict[str, Any]], size: int) -> list[str]:
+    """What the phases were, and how far each came."""
+    lines = [
+        "\nHessian-free phases (examples of a gradient, of the Gauss-Newton matrix, most steps of",
+        "conjugate gradients):\n",
+        "| gradient | matrix | steps | preconditioner | iterations | processor seconds of one |"
+        " training error at the end |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for number, phase in enumerate(phases):
+        own = [entry for entry in entries if entry["phase"] == number]
+        if own:
+            gradient, curvature, steps, _, kind = (phase + ":auto").split(":")[:5]
+            iterations = own[-1]["epoch"] * -(-size // int(gradient))
+            seconds = sum(entry["processor_seconds"] for entry in own) / iterations
+            lines.append(
+                f"| {gradient} | {curvature} | {steps} | {kind} | {iterations} | {seconds:.2f} | "
+                f"{own[-1]['training_error']:.3f} |"
+            )
+    return lines
 
 
 def report(options: argparse.Namespace, x: Array, test: Array) -> None:
@@ -289,15 +321,21 @@ def report(options: argparse.Namespace, x: Array, test: Array) -> None:
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     rows, kept = [], {}
+    details: list[str] = []
     for method in METHODS:
         entries = read_log(options.work / f"{method}.jsonl")
         if not entries:
             continue
         errors = [entry["training_error"] for entry in entries]
         seconds = np.cumsum([entry["processor_seconds"] for entry in entries])
-        passes = counted(entries)
+        per_epoch = {}
+        if method == "hessian-free":
+            sizes = [int(phase.split(":")[0]) for phase in options.phases]
+            per_epoch = {i: -(-len(x) // size) for i, size in enumerate(sizes)}
+            details = phase_table(options.phases, entries, len(x))
+        passes = counted(entries, per_epoch)
         axes[0].semilogy(passes, errors, label=method)
-        axes[1].semilogy(seconds, errors, label=method)
+        axes[1].loglog(seconds, errors, label=method)
         last = entries[-1]
         kept[method] = entries
         rows.append(
@@ -307,9 +345,8 @@ def report(options: argparse.Namespace, x: Array, test: Array) -> None:
     pca = principal_components(x, test, HIDDEN[options.name][1])
     rows.append(f"| PCA | | | {pca[0]:.2f} | {pca[1]:.2f} |")
     rows += [f"| {k} (published) | | | {v:.2f} | |" for k, v in PUBLISHED[options.name].items()]
-    for axis, label in zip(
-        axes, ("passes over the data, iterations", "processor seconds"), strict=True
-    ):
+    labels = "iterations, or passes of first-order methods", "processor seconds"
+    for axis, label in zip(axes, labels, strict=True):
         axis.set(xlabel=label, ylabel="training squared error")
         axis.grid(alpha=0.3)
         axis.legend()
@@ -321,9 +358,11 @@ def report(options: argparse.Namespace, x: Array, test: Array) -> None:
         f"![training error]({name}.png)\n",
         "Squared error of an image summed over its values, mean over images; seconds are those of",
         "all threads together, the measuring of errors apart.\n",
-        "| method | passes or iterations | processor seconds | training error | test error |",
+        "| method | iterations, passes | processor seconds | training error | test error |",
         "|---|---|---|---|---|",
         *rows,
+        *details,
+        *NOTES[options.name],
     ]
     (options.output / f"{name}.md").write_text("\n".join(text) + "\n")
     (options.output / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")

@@ -26,7 +26,9 @@ from ictus.train import SequenceTrainer
 
 Array = NDArray[Any]
 
-UNITS, INPUT_SCALE = 100, 0.1
+UNITS = 100
+#: Deviation of input weights: values that come at every step must not drive the units.
+INPUT_SCALE = {"memory": 0.1, "order": 0.1, "adding": 0.01, "multiplication": 0.01}
 #: Share of wrong test sequences (or answers) below which a run has solved its problem.
 SOLVED = 0.01
 #: Test sequences beside which a value counts as wrong if it is as far off (experiments 4 and 5).
@@ -48,13 +50,14 @@ def parse() -> argparse.Namespace:
         "--problems", nargs="+", choices=PROBLEMS, default=["memory", "adding", "multiplication"]
     )
     parser.add_argument("--lengths", nargs="+", type=int, default=[50, 100, 200])
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="runs of each")
     parser.add_argument("--optimizers", nargs="+", choices=["hessian-free", "sgd"],
                         default=["hessian-free"])  # fmt: skip
-    parser.add_argument("--iterations", type=int, default=300, help="of hessian-free, at most")
+    parser.add_argument("--iterations", type=int, default=300, help="passes of hessian-free")
     parser.add_argument("--epochs", type=int, default=400, help="of sgd, at most")
-    parser.add_argument("--sequences", type=int, default=2000, help="training sequences")
-    parser.add_argument("--curvature", type=int, default=400, help="those of a Gauss-Newton matrix")
+    parser.add_argument("--sequences", type=int, default=10_000, help="of training")
+    parser.add_argument("--batch", type=int, default=2500, help="sequences of a gradient")
+    parser.add_argument("--curvature", type=int, default=500, help="those of a Gauss-Newton matrix")
     parser.add_argument("--work", type=Path, default=Path("hessian_free_recurrent"))
     parser.add_argument("--output", type=Path, default=Path("docs/results"), help="result folder")
     parser.add_argument("--report", action="store_true", help="train nothing, write the results")
@@ -79,7 +82,7 @@ PROBLEMS: dict[str, Any] = {
 }
 
 
-def sparse_weights(network: SequenceNetwork, seed: int) -> None:
+def sparse_weights(network: SequenceNetwork, input_scale: float, seed: int) -> None:
     """Sparse weights (Martens & Sutskever 2011), the recurrent ones of spectral radius 1.
 
     The inputs are weak, so that units are far from saturation at first and states last (compare
@@ -87,7 +90,7 @@ def sparse_weights(network: SequenceNetwork, seed: int) -> None:
     """
     generator = np.random.default_rng(seed)
     inputs, recurrent, output = network.weight_matrices
-    inputs[...] = initialize_weights("sparse", generator, *inputs.shape, INPUT_SCALE)
+    inputs[...] = initialize_weights("sparse", generator, *inputs.shape, input_scale)
     drawn = initialize_weights("sparse", generator, *recurrent.shape)
     recurrent[...] = drawn / np.abs(np.linalg.eigvals(drawn)).max()
     output[...] = initialize_weights("sparse", generator, *output.shape, 0.1 / 15**0.5)
@@ -99,7 +102,7 @@ def make(problem: str, x: list[Array], y: Any, penalty: float, seed: int) -> Seq
     output = "steps" if problem == "memory" else "last"
     layers = [Recurrent(UNITS, output=output, vanishing_penalty=penalty), Dense(classes)]
     network = SequenceNetwork(x[0].shape[1], layers, loss, seed=seed)
-    sparse_weights(network, seed)
+    sparse_weights(network, INPUT_SCALE[problem], seed)
     return network
 
 
@@ -122,11 +125,11 @@ def train(
     first_order = optimizer == "sgd"
     network = make(problem, x, y, 2.0 if first_order else 0.0, seed)
     rule: Any = HessianFree(
-        damping=0.01,
+        damping=0.01 if problem == "memory" else 0.1,
         # Martens & Sutskever's 1/30 is for losses summed over steps; that of memory is a mean.
-        structural_damping=3.0 if problem == "memory" else 1 / 30,
+        structural_damping=length / 30 if problem == "memory" else 1 / 30,
         curvature_size=options.curvature,
-        cg_steps=200,
+        cg_steps=200 if problem == "memory" else 15,
     )
     if first_order:
         rule = SGD(0.01, 0.9, nesterov=True, clip_norm=1.0)
@@ -143,7 +146,7 @@ def train(
     trainer = SequenceTrainer(
         network,
         rule,
-        batch_size=20 if first_order else len(x),
+        batch_size=20 if first_order else min(options.batch, len(x)),
         epochs=options.epochs if first_order else options.iterations,
         seed=seed,
         callbacks=[report],
@@ -190,7 +193,7 @@ def main() -> None:
     options = parse()
     options.work.mkdir(parents=True, exist_ok=True)
     for optimizer in [] if options.report else options.optimizers:
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             for problem in options.problems:
                 for length in options.lengths:
                     if problem == "order" and length != 100:

@@ -24,14 +24,13 @@ import numpy as np
 from ictus.music.retrieval.music_index import MusicIndex, build
 
 TABLES, ROWS, WIDTH, BITS = 8, 40, 12, 64
-LONGEST = 0.5  # seconds from the first line to the last possible moment of the kill
+LONGEST = 0.5  # seconds from the first row that is reported to the last moment of the kill
 
 CHILD = """
 import sys
 from itertools import cycle
 from ictus.cli import main
 
-print("ready", flush=True)
 for table in cycle(sys.argv[2:]):
     assert main(["index", "add", sys.argv[1], table]) == 0
 """
@@ -55,11 +54,12 @@ def kill_once(index: Path, tables: list[Path], wait: float) -> list[tuple[int, s
     command = [sys.executable, "-c", CHILD, str(index), *map(str, tables)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
+        first = process.stdout.readline()  # the process is at work
+        if not first:
             raise RuntimeError("the process did not start")
         time.sleep(wait)
         process.kill()
-        lines = process.stdout.read().split("\n")
+        lines = (first + process.stdout.read()).split("\n")
     # The last piece has no end of line: it was not reported.
     return [(int(n), name) for n, name in (line.split("\t") for line in lines[:-1])]
 

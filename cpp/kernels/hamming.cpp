@@ -22,7 +22,7 @@ constexpr std::int64_t kMostDistances = kMaxCodeWords * 64 + 1;
 constexpr std::int64_t kMostBlockWords = kMaxCodeWords * kWordLanes;
 
 static_assert((kBlockWords + kMostBlockWords) * sizeof(std::uint64_t) +
-                  kMostDistances * sizeof(std::uint32_t) + kGroup * sizeof(Candidates) <
+                  kGroup * (kMostDistances * sizeof(std::uint32_t) + sizeof(Candidates)) <
               kScratchBytes);
 
 inline std::int64_t groups(std::int64_t queries) { return (queries + kGroup - 1) / kGroup; }
@@ -46,11 +46,8 @@ struct Chunk {
   const HammingScan& scan;
   std::int64_t k;  // 0: all within the radius
   std::int64_t first_query, queries, begin, end;
-  std::uint64_t* block;      // the codes of a block, turned
-  std::uint32_t* histogram;  // a counter for each distance
-  Candidates* found;         // (queries)
-
-  std::int64_t distances() const { return scan.words * 64 + 1; }
+  std::uint64_t* block;  // the codes of a block, turned
+  Candidates* found;     // (queries)
 };
 
 // From code `begin`: (vectors, words, lanes). Lanes beyond the end are left as they are.
@@ -95,7 +92,11 @@ inline void take(const Chunk& c, std::int64_t query, Words below, std::int64_t b
     const std::int64_t number = begin + lane;
     const std::int64_t distance = static_cast<std::int64_t>(below[lane]) + limit;
     if (number >= end || distance >= found.limit || is_removed(c.scan.removed, number)) continue;
-    found.add(distance, number, c.k, c.histogram, c.distances());
+    if (c.k > 0) {
+      found.add(distance, number, c.k);
+    } else {
+      found.add(distance, number);
+    }
   }
 }
 
@@ -166,15 +167,20 @@ inline void scan_all(const HammingScan& scan, std::int64_t k, std::int64_t parts
   auto body = [&](std::int64_t index) noexcept {
     const std::int64_t part = index % parts, first = index / parts * kGroup;
     const std::int64_t queries = scan.queries - first < kGroup ? scan.queries - first : kGroup;
-    auto* scratch = static_cast<std::uint64_t*>(thread_scratch());
-    auto* histogram = reinterpret_cast<std::uint32_t*>(scratch + kBlockWords + kMostBlockWords);
-    auto* found = reinterpret_cast<Candidates*>(histogram + (kMostDistances + 1) / 2 * 2);
+    auto* block = static_cast<std::uint64_t*>(thread_scratch());
+    auto* found = reinterpret_cast<Candidates*>(block + kBlockWords + kMostBlockWords);
+    auto* histogram = reinterpret_cast<std::uint32_t*>(found + kGroup);
+    const std::int64_t distances = scan.words * 64 + 1;
+    if (k > 0) {
+      std::memset(histogram, 0, static_cast<std::size_t>(queries * distances) * sizeof *histogram);
+    }
     for (std::int64_t q = 0; q < queries; ++q) {
       found[q] = open(first + q, part);
       found[q].limit = scan.radius + 1;
+      found[q].histogram = histogram + q * distances;
     }
     const std::int64_t begin = scan.count * part / parts, end = scan.count * (part + 1) / parts;
-    scan_any({scan, k, first, queries, begin, end, scratch, histogram, found});
+    scan_any({scan, k, first, queries, begin, end, block, found});
     for (std::int64_t q = 0; q < queries; ++q) close(first + q, part, found[q]);
   };
   parallel_chunks(groups(scan.queries) * parts, body);
@@ -223,11 +229,10 @@ void nearest(const HammingNearest& a) noexcept {
   const auto keys = [&](std::int64_t query, std::int64_t part) {
     return a.keys + (query * parts + part) * (room + 1);
   };
-  // The buffer is emptied before it is full, and with k >= count it never is.
   scan_all(
       a.scan, a.k, parts,
       [&](std::int64_t query, std::int64_t part) {
-        return Candidates{keys(query, part), room, 0, 0};
+        return Candidates{keys(query, part), room, 0, 0, 0, nullptr};
       },
       [&](std::int64_t query, std::int64_t part, const Candidates& found) {
         keys(query, part)[room] = static_cast<std::uint64_t>(found.count);
@@ -242,7 +247,7 @@ void within(const HammingWithin& a) noexcept {
       a.scan, 0, a.parts,
       [&](std::int64_t query, std::int64_t part) {
         const std::int64_t* offset = a.offsets + query * a.parts + part;
-        return Candidates{a.keys + offset[0], offset[1] - offset[0], 0, 0};
+        return Candidates{a.keys + offset[0], offset[1] - offset[0], 0, 0, 0, nullptr};
       },
       [&](std::int64_t query, std::int64_t part, const Candidates& found) {
         a.counts[query * a.parts + part] = found.count;

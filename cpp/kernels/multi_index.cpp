@@ -9,7 +9,10 @@ namespace ictus::ICTUS_LEVEL {
 namespace {
 
 constexpr std::int64_t kQueries = 4;  // of a chunk
-constexpr double kBucketCost = 8;     // of a bucket, in words of candidates
+
+// Costs in units of a word of a candidate that lies in its bucket.
+constexpr double kBucketCost = 8;  // to find a bucket
+constexpr double kMissCost = 16;   // to find a candidate that lies elsewhere
 
 // One table: where its substring lies in a code, and its buckets.
 struct Table {
@@ -139,28 +142,52 @@ struct Lookup {
     }
   }
 
-  // Whether all within the radius, or all that the sink wants, were found within the budget.
-  bool run() {
+  // What a step is expected to cost.
+  double cost(int differing, const Table& t) const {
+    if (differing > t.bits) return 0;
     const double words = static_cast<double>(a.index.words);
-    double cost = 0;
+    const double in_bucket = static_cast<double>(a.index.count) / static_cast<double>(t.buckets());
+    const double candidate = t.codes != nullptr ? words : words + kMissCost;
+    return binomial(t.bits, differing) * (kBucketCost + in_bucket * candidate);
+  }
+
+  // Calls step(differing, table) in turn until it says that it is enough, or the radius is reached.
+  template <class Step>
+  void for_steps(const Step& step) {
     for (int differing = 0;; ++differing) {
       for (std::int64_t j = 0; j < a.index.parts; ++j) {
-        const Table& t = tables[j];
-        if (differing <= t.bits) {
-          const double in_bucket =
-              static_cast<double>(a.index.count) / static_cast<double>(t.buckets());
-          cost += binomial(t.bits, differing) * (kBucketCost + in_bucket * words);
-          if (cost > static_cast<double>(a.budget)) return false;
-          look_up(differing, j);
-        }
         const std::int64_t reached = a.index.parts * differing + j;
-        if (reached >= a.radius || reached >= a.index.bits || sink.satisfied(reached)) return true;
+        if (step(differing, j, reached)) return;
+        if (reached >= a.radius || reached >= a.index.bits) return;
       }
     }
+  }
+
+  // Whether all within the radius, or all that the sink wants, were found within the budget. Where
+  // the radius alone says how far to go, what is too far is not begun.
+  bool run() {
+    double spent = 0;
+    bool too_much = false;
+    const auto spend = [&](int differing, std::int64_t j) {
+      spent += cost(differing, tables[j]);
+      return too_much = spent > static_cast<double>(a.budget);
+    };
+    if (!Sink::kMayStop) {
+      for_steps([&](int differing, std::int64_t j, std::int64_t) { return spend(differing, j); });
+      if (too_much) return false;
+      spent = 0;
+    }
+    for_steps([&](int differing, std::int64_t j, std::int64_t reached) {
+      if (spend(differing, j)) return true;
+      if (differing <= tables[j].bits) look_up(differing, j);
+      return sink.satisfied(reached);
+    });
+    return !too_much;
   }
 };
 
 struct NearestSink {
+  static constexpr bool kMayStop = true;
   BoundedHeap heap;
   std::int64_t radius;
 
@@ -174,6 +201,7 @@ struct NearestSink {
 };
 
 struct WithinSink {
+  static constexpr bool kMayStop = false;
   std::uint64_t* keys;
   std::int64_t room, count, radius;
 

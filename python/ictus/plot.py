@@ -22,7 +22,8 @@ Array = NDArray[Any]
 TRAINING, VALIDATION, NEUTRAL = "#1f5a99", "#c8553d", "#5f6b7a"
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches."""
     try:
         from matplotlib.figure import Figure as NewFigure
     except ImportError as error:
@@ -38,7 +39,7 @@ def check_format(path: str | os.PathLike[str]) -> None:
     ValueError
         matplotlib knows no picture format of that ending; the message lists those it knows.
     """
-    known = sorted(_figure(1, 1).canvas.get_supported_filetypes())
+    known = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
     if Path(path).suffix[1:].lower() not in known:
         raise ValueError(
             f"pictures must end in one of {', '.join('.' + each for each in known)}, "
@@ -63,7 +64,7 @@ def learning_curve(history: dict[str, list[float]], title: str = "Learning curve
     history : History or dict of lists
         Uses "loss", "validation_loss", "validation_score" and "test_error" (in per cent).
     """
-    figure = _figure(6.4, 4.0)
+    figure = new_figure(6.4, 4.0)
     axes = figure.add_subplot()
     for name, label, color in (
         ("loss", "training", TRAINING),
@@ -123,7 +124,7 @@ def weight_images(
         top, left = unit // columns * (height + 1) + 1, unit % columns * (width + 1) + 1
         # Each unit in its own scale: the pattern counts, not its strength.
         sheet[top : top + height, left : left + width] = image / max(np.abs(image).max(), 1e-12)
-    figure = _figure(6.9, 5.6 * rows / columns + 0.4)
+    figure = new_figure(6.9, 5.6 * rows / columns + 0.4)
     axes = figure.add_subplot()
     picture = axes.imshow(sheet, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
     axes.set_axis_off()
@@ -180,7 +181,7 @@ def image_rows(
         for column, image in enumerate(strip.reshape(-1, height, width)):
             top, left = down * (height + gap) + gap, column * (width + gap) + gap
             sheet[top : top + height, left : left + width] = image[::-1] if upright else image
-    figure = _figure(9.0, 9.0 * sheet.shape[0] / sheet.shape[1] + 0.5)
+    figure = new_figure(9.0, 9.0 * sheet.shape[0] / sheet.shape[1] + 0.5)
     axes = figure.add_subplot()
     axes.set_facecolor("#c9d7e8")
     colours: dict[str, Any] = (
@@ -200,7 +201,7 @@ def curves(
     series: dict[str, list[float]], *, title: str = "", x: str = "epoch", y: str = ""
 ) -> Figure:
     """Draw named series over the epochs, or whatever else they are counted by."""
-    figure = _figure(6.4, 4.0)
+    figure = new_figure(6.4, 4.0)
     axes = figure.add_subplot()
     colors = itertools.chain((TRAINING, VALIDATION, NEUTRAL), map("C{}".format, itertools.count(2)))
     for (name, values), color in zip(series.items(), colors, strict=False):
@@ -228,7 +229,7 @@ def code_map(
     title, x, y : str
         Of the picture and its axes.
     """
-    figure = _figure(6.0, 5.2)
+    figure = new_figure(6.0, 5.2)
     axes = figure.add_subplot()
     codes = np.asarray(codes)
     names = [] if labels is None else list(np.unique(labels))
@@ -264,7 +265,7 @@ def confusion_matrix(y_true: Array, y_predicted: Array, classes: Sequence[Any]) 
     counts = np.zeros((size, size), np.int64)
     np.add.at(counts, (np.asarray(y_true), np.asarray(y_predicted)), 1)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = _figure(1.5 + 0.5 * size, 1.0 + 0.5 * size)
+    figure = new_figure(1.5 + 0.5 * size, 1.0 + 0.5 * size)
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.argwhere(counts):
@@ -311,7 +312,7 @@ def update_histograms(weights: Array, update: Array) -> Figure:
     weights, update : array, shape (visible units, hidden units)
         For example ``trainer.rbm.weights`` and ``trainer.weight_update``.
     """
-    figure = _figure(7.2, 3.0)
+    figure = new_figure(7.2, 3.0)
     sizes = [float(np.abs(np.asarray(each, np.float64)).mean()) for each in (weights, update)]
     ratio = sizes[1] / max(sizes[0], 1e-300)
     titles = ("Weights", f"Last update: {ratio:.1e} of the weights' size")
@@ -326,7 +327,7 @@ def update_histograms(weights: Array, update: Array) -> Figure:
 
 def weight_histograms(matrices: Sequence[Array]) -> Figure:
     """Draw the distribution of the weights of each layer."""
-    figure = _figure(3.2 * max(len(matrices), 1), 2.8)
+    figure = new_figure(3.2 * max(len(matrices), 1), 2.8)
     for number, weights in enumerate(matrices):
         axes = figure.add_subplot(1, len(matrices), number + 1)
         axes.hist(np.asarray(weights).ravel(), bins=80, color=TRAINING)
@@ -365,7 +366,7 @@ def beats(
     length = len(a) / fps
     rows = int(np.clip(np.ceil(length / seconds), 1, 12))
     each = max(seconds, length / rows)
-    figure = _figure(10.0, 0.6 + 1.3 * rows)
+    figure = new_figure(10.0, 0.6 + 1.3 * rows)
     time = np.arange(len(a)) / fps
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
         begin, end = row * each, (row + 1) * each

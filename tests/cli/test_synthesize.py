@@ -5,6 +5,7 @@ import pytest
 
 from ictus.cli import main
 from ictus.io.annotations import Events, read_annotation, write_annotation
+from ictus.music.synthesis.songs import NAMES
 
 pytest.importorskip("soundfile")
 
@@ -18,6 +19,15 @@ def test_pieces_of_a_style(tmp_path, capsys):
     assert (tmp_path / "corpus" / "piece00000.wav").stat().st_size > 100000
     assert main(["synthesize", str(tmp_path), "--style", "noise"]) == 2
     assert "style must be one of" in capsys.readouterr().err
+
+
+def test_songs_have_sections(tmp_path):
+    options = ["--songs", "--pieces", "1", "--seconds", "14", "--synthesizer", "builtin"]
+    assert main(["synthesize", str(tmp_path), *options, "--format", "wav", "--seed", "0"]) == 0
+    sections = read_annotation(tmp_path / "piece00000.segments", kind="segments")
+    assert len(sections) >= 2 and sections.ends is not None
+    np.testing.assert_array_equal(sections.ends[:-1], sections.times[1:])
+    assert set(sections.labels) <= set(NAMES.values())
 
 
 def test_midi_files_and_a_bad_one(tmp_path, capsys):

@@ -146,6 +146,17 @@ def test_words_are_a_view_where_they_can_be():
     assert not words.view(np.uint8)[:, 11:].any()
 
 
+def test_bytes_that_are_not_aligned():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 256, (20, 16), dtype=np.uint8)
+    room = np.zeros(20 * 16 + 1, np.uint8)
+    shifted = room[1:].reshape(20, 16)
+    shifted[:] = codes
+    for queries in (shifted, shifted.view(np.uint64)):
+        found = hamming_nearest(codes.view(queries.dtype), queries, 3)
+        np.testing.assert_array_equal(found.numbers, hamming_nearest(codes, codes, 3).numbers)
+
+
 def test_read_only_and_strided_codes():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 256, (50, 24), dtype=np.uint8)

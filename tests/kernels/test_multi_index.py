@@ -50,6 +50,23 @@ class TestMultiIndex:
             hamming_within(codes, queries, radius, removed=removed),
         )
 
+    def test_many_queries_that_would_cost_too_much(self, monkeypatch):
+        rng = np.random.default_rng(5)
+        codes = rng.integers(0, 256, (20000, 8), dtype=np.uint8)
+        near = codes[:300] ^ np.array([0, 0, 0, 0, 0, 0, 0, 1], np.uint8)
+        far = rng.integers(0, 256, (300, 8), dtype=np.uint8)
+        index = MultiIndex(codes)
+        for queries in (near, far, np.concatenate([near, far[:100]])):
+            same(index.nearest(queries, 1), hamming_nearest(codes, queries, 1))
+        looked_up = []
+        whole = index._look_up
+        monkeypatch.setattr(
+            index, "_look_up", lambda q, *a: looked_up.append(len(q)) or whole(q, *a)
+        )
+        index.nearest(near, 1)
+        index.nearest(far, 1)
+        assert looked_up == [34, 300, 34]
+
     @pytest.mark.parametrize("size", [8, 16, 32])
     def test_queries_that_would_cost_too_much_are_scanned(self, size):
         rng = np.random.default_rng(size)

@@ -30,6 +30,8 @@ SMALL = {
     "epochs": 3,
     "dropout": 0.2,
     "learning_rate": 0.003,
+    "smearing": 1.0,
+    "deviation": 0.5,
 }
 
 
@@ -122,7 +124,7 @@ def test_scores():
     assert hit_f(np.zeros(0), np.zeros(0), 0.5) == 1.0
     assert hit_f(wanted, np.zeros(0), 0.5) == hit_f(np.zeros(0), wanted, 0.5) == 0.0
     a = np.full(400, 0.1)
-    a[100], a[250] = 0.9, 0.4
+    a[94:107], a[244:257] = 0.9, 0.4
     # Only the first is a boundary: the threshold lies between the two.
     threshold, score = best_threshold([a], [np.array([100 / FPS + FIRST])])
     assert 0.4 < threshold < 0.6 and score == 1.0  # in the middle of what does as well

@@ -48,6 +48,10 @@ def test_onsets_and_segments():
     shifted = Events([0.0, 11.0, 20.0], ["x", "y", "x"], [11.0, 20.0, 30.0])
     scores = evaluate(reference, shifted, "segments")
     assert scores["F 0.5s"] == 0.75 and scores["F 3s"] == 1.0
+    # Music that begins a little late; what was found begins with the recording.
+    late = Events([0.5, 10.0, 20.0], ["A", "B", "A"], [10.0, 20.0, 29.0])
+    scores = evaluate(late, reference, "segments")
+    assert scores["F 0.5s"] == scores["pairwise F"] == 1.0
 
 
 def test_folders_tables_and_the_command_line(tmp_path, capsys):

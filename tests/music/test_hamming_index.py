@@ -83,8 +83,11 @@ def test_names_and_notes(tmp_path):
         index.add(np.zeros((2, 2), np.uint8), names=["a.flac", "Dvořák, Slavonic Dances"])
         index.add(np.zeros((1, 2), np.uint8))
         index.add(np.zeros((1, 2), np.uint8), names=["last"])
+        index.add(np.zeros((2, 2), np.uint8))
     index = HammingIndex.open(tmp_path / "i")
-    assert index.names([3, 1, 0, 2]) == ["last", "Dvořák, Slavonic Dances", "a.flac", ""]
+    expected = ["a.flac", "Dvořák, Slavonic Dances", "", "last", "", ""]
+    assert index.names(np.arange(6)) == expected
+    assert index.names([3, 1, 4, 2]) == [expected[i] for i in (3, 1, 4, 2)]
     assert index.settings == {"by": "tests"}
 
 

@@ -16,6 +16,7 @@ import index_crash  # noqa: E402
 def test_nothing_reported_is_lost(tmp_path):
     result = index_crash.run(tmp_path, kills=3, seed=1)
     assert result["kills"] == 3
+    assert result["rows reported"] > 3
 
 
 def test_a_loss_would_be_found(tmp_path):

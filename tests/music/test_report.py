@@ -118,7 +118,7 @@ class TestInABrowser:
         browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
         if browser_path is None:
             pytest.skip("there is no Chromium")
-        text, self.found, _ = make(tmp_path / "song.flac", 30.0)
+        text, self.found, _ = self.content(tmp_path / "song.flac")
         (tmp_path / "r.html").write_text(text)
         with playwright.sync_playwright() as engine:
             browser = engine.chromium.launch(
@@ -134,6 +134,10 @@ class TestInABrowser:
             yield page
             assert self.errors == []
             browser.close()
+
+    @staticmethod
+    def content(path):
+        return make(path, 30.0)
 
     @staticmethod
     def view(page):
@@ -184,3 +188,38 @@ class TestInABrowser:
         before = page.evaluate("document.getElementById('audio').currentTime")
         page.keyboard.press("ArrowRight")
         page.wait_for_function(f"document.getElementById('audio').currentTime > {before + 1}")
+
+
+class TestSectionsInABrowser:
+    page = TestInABrowser.page
+
+    @staticmethod
+    def content(path):
+        signal, _ = clicks(30.0)
+        write_audio(path, signal)
+        found = music.Segments(
+            np.array([0.0, 6.0, 15.0]), np.array([6.0, 15.0, 30.0]), ["A", "B", "A"], np.zeros(215)
+        )
+        return report_page(path, read_audio(path), found).decode(), found, signal
+
+    def test_bands_have_the_colour_of_their_letter(self, page):
+        assert TestInABrowser.view(page) == pytest.approx([0, 30], abs=0.01)
+        assert "bands are sections" in page.inner_text("body")
+        row = page.evaluate(
+            """() => { const c = document.getElementById('picture');
+            const d = c.getContext('2d').getImageData(0, 3, c.width, 1).data;
+            return [0.1, 0.15, 0.3, 0.45, 0.6, 0.9].map(
+              x => Array.from(d.slice(4 * Math.round(x * c.width)).slice(0, 3))); }"""
+        )
+        assert row[0] == row[1] == row[4] == row[5] and row[2] == row[3]
+        assert row[0] != row[2] and [255, 255, 255] not in row
+        lines = page.evaluate(
+            """() => { const c = document.getElementById('picture');
+            const d = c.getContext('2d').getImageData(0, c.height * 0.5, c.width, 1).data;
+            const at = [];
+            for (let i = 0; i < d.length; i += 4)
+              if (d[i] > 180 && d[i + 1] < 120 && d[i + 2] < 110) at.push(30 * i / d.length);
+            return at; }"""
+        )
+        for wanted in (6.0, 15.0):
+            assert min(abs(x - wanted) for x in lines) < 0.1

@@ -20,8 +20,8 @@ from ictus.music.novelty import checkerboard_novelty
 from ictus.music.pitch_classes import chroma, semitone_features
 from ictus.music.section_labels import (
     group_sections,
+    harmony_similarity,
     letters,
-    section_similarity,
     similarity_matrix,
 )
 from ictus.music.segmenter import Segmenter, describe
@@ -134,18 +134,25 @@ def test_picking_takes_the_highest_within_six_seconds():
     a = np.full(700, 0.1)
     for frame, height in ((100, 0.9), (130, 0.8), (200, 0.5), (300, 0.2)):
         a[frame] = height
-    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3)] == [100, 200]
-    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.05)] == [100, 200, 300]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3, smooth=0)] == [100, 200]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.05, smooth=0)] == [100, 200, 300]
     a[400:404] = 0.9  # of equals the first
-    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3)] == [100, 200, 400]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3, smooth=0)] == [100, 200, 400]
 
 
 def test_picking_subtracts_the_mean_around():
     a = np.full(700, 0.6)
     a[350] = 0.8
     height = 0.8 - (0.6 + 0.2 / 130)  # 86 frames before, 43 after
-    assert len(pick_boundaries(a, height - 1e-6)) == 1
-    assert len(pick_boundaries(a, height + 1e-6)) == 0
+    assert len(pick_boundaries(a, height - 1e-6, smooth=0)) == 1
+    assert len(pick_boundaries(a, height + 1e-6, smooth=0)) == 0
+
+
+def test_picking_takes_the_middle_of_what_is_high():
+    a = np.full(700, 0.1)
+    a[300:307] = (0.9, 0.91, 0.92, 0.92, 0.92, 0.91, 0.93)
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3)] == [303]
+    assert [round((t - FIRST) * FPS) for t in pick_boundaries(a, 0.3, smooth=0)] == [306]
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3])
@@ -173,17 +180,32 @@ def test_chroma_of_silence_is_nothing():
     assert not chroma(semitone_features(FPS)(np.zeros(RATE))).any()
 
 
-def test_sequences_of_chords_are_compared_from_any_beginning():
-    generator = np.random.default_rng(3)
-    chords = generator.standard_normal((60, 12))
-    chords /= np.sqrt((chords**2).sum(axis=1, keepdims=True))
-    assert section_similarity(chords, chords) == pytest.approx(1.0)
-    assert section_similarity(chords[15:], chords) == pytest.approx(1.0)
-    assert section_similarity(chords[:40], chords[20:]) == pytest.approx(1.0)
-    other = generator.standard_normal((60, 12))
-    other /= np.sqrt((other**2).sum(axis=1, keepdims=True))
-    assert section_similarity(chords, other) < 0.3
-    assert section_similarity(chords[:0], chords) == 0.0
+def unit(x):
+    return x / np.sqrt((x**2).sum(axis=1, keepdims=True))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=4), st.integers(0, 2**31))
+def test_harmony_is_compared_along_the_best_diagonal(lengths, seed):
+    generator = np.random.default_rng(seed)
+    sequences = [unit(generator.standard_normal((n, 12))) for n in lengths]
+    found = harmony_similarity(sequences)
+    np.testing.assert_array_equal(np.diagonal(found), 1.0)
+    for i, first in enumerate(sequences):
+        for j, second in enumerate(sequences[:i]):
+            cosines, shorter = first @ second.T, min(len(first), len(second))
+            diagonals = [np.diagonal(cosines, k) for k in range(1 - len(first), len(second))]
+            fewest = max(min(7, shorter), shorter // 2)
+            wanted = max(d.mean() for d in diagonals if len(d) >= fewest)
+            assert found[i, j] == found[j, i] == pytest.approx(max(wanted, 0.0), abs=1e-5)
+
+
+def test_sequences_of_chords_may_begin_anywhere():
+    chords = unit(np.random.default_rng(3).standard_normal((60, 12)))
+    parts = [chords, chords[15:], chords[:40], chords[20:]]
+    np.testing.assert_allclose(harmony_similarity(parts), 1.0, atol=1e-5)
+    assert harmony_similarity([]).shape == (0, 0)
+    np.testing.assert_array_equal(harmony_similarity([chords, chords[:0]]), np.eye(2))
 
 
 def test_groups_join_what_is_alike():

@@ -120,3 +120,16 @@ def test_a_preconditioner_that_is_not_positive_ends_it():
     )
     assert (found.reason, found.steps, len(found.iterates)) == ("negative preconditioner", 3, 1)
     assert found.iterates[0][2] < 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_start_that_is_worse_than_none_is_shortened(sign):
+    matrix, gradient = problem()
+    start = -sign * 50 * gradient  # too far downhill, or uphill
+    assert quadratic(matrix, gradient, start) > 0
+    found = ConjugateGradient(1).solve(product_with(matrix), gradient, start)
+    length = gradient @ gradient / (gradient @ matrix @ gradient)
+    best = -length * gradient if sign == 1 else np.zeros(40)
+    expected = ConjugateGradient(1).solve(product_with(matrix), gradient, best)
+    np.testing.assert_allclose(found.iterates[0][1], expected.iterates[0][1], rtol=1e-9)
+    assert found.iterates[0][2] <= quadratic(matrix, gradient, best) < 1e-12

@@ -32,39 +32,30 @@ inline void write_result(std::uint64_t key, std::int32_t* distance, std::int64_t
   *number = key_number(key);
 }
 
-// Counts the keys by distance; `histogram` has `distances` counters. Returns the smallest distance
-// up to which there are k keys, or `distances` where there are fewer, and in `below` how many are
-// nearer.
-inline std::int64_t kth_distance(const std::uint32_t* histogram, std::int64_t distances,
-                                 std::int64_t k, std::int64_t& below) {
-  below = 0;
-  for (std::int64_t d = 0; d < distances; ++d) {
-    if (below + histogram[d] >= k) return d;
-    below += histogram[d];
-  }
-  return distances;
-}
-
 // What one query has found in one part of the codes, in the order of the numbers. Only codes nearer
-// than `limit` are of use. Where the room is full, the k nearest stay and the limit falls: of codes
-// at the same distance the first ones count, so a later one must be nearer than the k-th.
+// than `limit` are of use. Once k have been found, the limit is the k-th distance: of codes at the
+// same distance the first ones count, so a later one must be nearer.
 struct Candidates {
   std::uint64_t* keys;
   std::int64_t room, count, limit;
+  std::int64_t below;        // how many are nearer than the limit
+  std::uint32_t* histogram;  // how many were found at each distance
 
-  // k is 0 where all are wanted: then those that find no room are only counted.
-  void add(std::int64_t distance, std::int64_t number, std::int64_t k, std::uint32_t* histogram,
-           std::int64_t distances) {
-    if (count < room) keys[count] = make_key(distance, number);
-    ++count;
-    if (k > 0 && count == room) keep_nearest(k, histogram, distances);
+  void add(std::int64_t distance, std::int64_t number, std::int64_t k) {
+    if (count == room) drop_others(k);
+    keys[count++] = make_key(distance, number);
+    ++histogram[distance];
+    for (++below; below >= k; below -= histogram[limit]) --limit;
   }
 
-  void keep_nearest(std::int64_t k, std::uint32_t* histogram, std::int64_t distances) {
-    std::memset(histogram, 0, static_cast<std::size_t>(distances) * sizeof *histogram);
-    for (std::int64_t i = 0; i < count; ++i) ++histogram[key_distance(keys[i])];
-    std::int64_t below;
-    limit = kth_distance(histogram, distances, k, below);
+  // Without a k: all are counted, and kept as far as there is room.
+  void add(std::int64_t distance, std::int64_t number) {
+    if (count < room) keys[count] = make_key(distance, number);
+    ++count;
+  }
+
+  // Keeps those that may be among the k nearest.
+  void drop_others(std::int64_t k) {
     std::int64_t equal = k - below, kept = 0;  // of those at the limit, how many still fit
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t d = key_distance(keys[i]);

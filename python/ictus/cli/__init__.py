@@ -15,13 +15,16 @@ from ictus.cli import (
     index,
     info,
     melody,
+    onnx_files,
     onsets,
     predict,
     sample,
+    segments,
     speech_music,
     synthesize,
     train,
     train_beats,
+    train_boundaries,
     train_onsets,
     train_speech_music,
     transform,
@@ -33,6 +36,7 @@ COMMANDS = (
     train_beats,
     train_onsets,
     train_speech_music,
+    train_boundaries,
     predict,
     evaluate,
     evaluate_music,
@@ -44,12 +48,14 @@ COMMANDS = (
     onsets,
     speech_music,
     melody,
+    segments,
+    onnx_files,
     info,
     bench,
 )
 # Commands of two words, as in "ictus evaluate beats": the parser sees them as one.
 TWO_WORDS = {
-    "train": ("beats", "onsets", "speech-music"),
+    "train": ("beats", "boundaries", "onsets", "speech-music"),
     "evaluate": evaluate_music.KINDS,
     "index": index.KINDS,
 }
@@ -64,6 +70,7 @@ examples:
   ictus beats song.flac --click clicks.wav --plot beats.png
   ictus onsets song.flac --report onsets.html
   ictus speech-music broadcast.mp3 --plot broadcast.png
+  ictus segments song.flac --report sections.html
   ictus evaluate beats detected annotated
   ictus train digits --model rbm --plot rbm.png --output rbm.ictus
   ictus sample rbm.ictus --plot fantasies.png
@@ -71,6 +78,7 @@ examples:
   ictus index build my-index music/ --bits 64
   ictus index query my-index song.flac
   ictus melody key song.musicxml
+  ictus export beats beats.onnx
   ictus info
 """
 

@@ -72,7 +72,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_build(add: Any) -> None:
     add("--bits", type=allowed.positive_integer, default=64, metavar="N", help="default: 64")
     add("--hidden", type=allowed.positive_integer, nargs="+", default=[512], metavar="N")
-    add("--epochs", type=allowed.positive_integer, default=60, metavar="N", help="default: 60")
+    add("--epochs", type=allowed.positive_integer, default=30, metavar="N", help="default: 30")
     add("--seed", type=allowed.seed, default=0, metavar="N", help="default: 0")
 
 

@@ -9,11 +9,14 @@ import platform
 import textwrap
 from typing import Any
 
+from ictus.cli import onnx_files
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser(
-        "info", help="show version, instruction set, threads and CUDA; or a model file's card"
+        "info",
+        help="show version, instruction set, threads and CUDA; or what a model or ONNX file holds",
     )
     parser.set_defaults(run=run)
     parser.add_argument("model", nargs="?", metavar="MODEL", help="model file to describe")
@@ -128,7 +131,13 @@ def _layer(config: dict[str, Any]) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Print the description."""
-    if options.model:
+    if options.model and onnx_files.is_onnx(options.model):
+        facts = onnx_files.describe(options.model)
+        if not options.json:
+            structure = _structure(facts["config"]) if "config" in facts else {}
+            print("\n".join(onnx_files.sentences(facts, structure)))
+            return 0
+    elif options.model:
         from ictus.io.model_file import read_card
 
         facts = read_card(options.model)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ictus.cli import arguments as allowed
 from ictus.cli.data import load_table
+from ictus.cli.onnx_files import OnnxPredictor, is_onnx
 from ictus.cli.output import as_csv, write_table
 
 
@@ -22,7 +23,9 @@ def add_parser(subparsers: Any) -> None:
         description="Prints one prediction a line, or writes them to a .csv or .npy file.",
     )
     parser.set_defaults(run=run)
-    parser.add_argument("model", metavar="MODEL", help="model file written by ictus train")
+    parser.add_argument(
+        "model", metavar="MODEL", help="model file written by ictus train, or an ONNX file"
+    )
     parser.add_argument("data", metavar="DATA", help=".npz (array x), .npy, .csv (no targets), idx")
     parser.add_argument("--probabilities", action="store_true", help="of each class")
     parser.add_argument("--output", metavar="FILE", help=".csv or .npy file to write")
@@ -36,6 +39,8 @@ def load_estimator(path: str) -> Any:
     """Return the estimator of a model file; ValueError for a bare network."""
     from ictus.io.model_file import load
 
+    if is_onnx(path):
+        return OnnxPredictor(path)
     model = load(path)
     if not hasattr(model, "predict") or not hasattr(model, "n_features_in_"):
         raise ValueError(f"{path} holds a {type(model).__name__}, not a classifier or regressor")

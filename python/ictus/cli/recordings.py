@@ -198,22 +198,29 @@ def write(found: Found, path: str, targets: dict[str, Path], options: argparse.N
 
         write_atomically(options.report, report_page(path, read_audio(path), found))
     if options.plot:
-        from ictus import plot
-
-        figure = plot.beats(
-            found.activations,
-            found.times,
-            fps=found.fps,
-            downbeats=found.downbeats,
-            title=Path(path).name,
-            kind=found.kind,
-        )
-        figure.savefig(options.plot)
+        _figure(found, Path(path).name).savefig(options.plot)
     if targets:
         write_atomically(targets[path], data)
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
+
+
+def _figure(found: Any, title: str) -> Any:
+    if found.kind == "segments":
+        from ictus.music.pictures import sections
+
+        return sections(found, title=title)
+    from ictus import plot
+
+    return plot.beats(
+        found.activations,
+        found.times,
+        fps=found.fps,
+        downbeats=found.downbeats,
+        title=title,
+        kind=found.kind,
+    )
 
 
 def live_blocks(path: str) -> Iterator[Any]:

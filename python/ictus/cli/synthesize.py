@@ -18,6 +18,7 @@ used beside the built-in synthesiser.
 examples:
   ictus synthesize corpus --pieces 100 --seed 1 --jobs 4
   ictus synthesize waltzes --style waltz --pieces 10 --format wav
+  ictus synthesize songs --songs --pieces 50 --seconds 120
   ictus synthesize from-midi --midi songs/*.mid
 """
 
@@ -36,6 +37,7 @@ def add_parser(subparsers: Any) -> None:
     add("folder", metavar="DIR", help="where to write; it is made if it does not exist")
     add("--pieces", type=allowed.positive_integer, default=10, metavar="N", help="default: 10")
     add("--seconds", type=allowed.positive, default=60.0, metavar="X", help="of a piece")
+    add("--songs", action="store_true", help="songs of sections that return; see --seconds")
     add("--style", metavar="NAME", help="default: by chance; a wrong name lists all")
     add("--midi", nargs="+", metavar="FILE", help="render these instead of composed pieces")
     add(
@@ -63,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
         jobs=options.jobs,
         seconds=options.seconds,
         style=options.style,
+        songs=options.songs,
         synthesizer=options.synthesizer,
     )
     print(f"{len(paths)} pieces in {options.folder}")

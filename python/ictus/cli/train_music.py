@@ -1,4 +1,4 @@
-"""What the trainings of ``ictus train beats|onsets`` share: folds, checkpoints, scores, cards."""
+"""What the trainings of ``ictus train beats|onsets|boundaries`` share: folds, scores, cards."""
 
 from __future__ import annotations
 
@@ -30,22 +30,32 @@ class Task:
     Attributes
     ----------
     kind : str
-        Of the annotations: "beats", "onsets".
+        Of the annotations: "beats", "onsets", "segments".
     settings : callable
         Makes the settings from the options.
     train : callable
         Returns the function that trains (a thunk: imports are late).
-    activations : callable
+    activations : callable, optional
         ``activations(network, features, model)`` runs a network over a recording.
     measures : callable
         ``measures(model)`` returns pairs of a kind of evaluation and the prefix of its scores.
+    name : str, optional
+        Of what is trained, where it is not what is annotated.
+    find : callable, optional
+        ``find(trained, example)`` returns the events of a recording, where activations and their
+        decoding are not all that is needed.
+    facts : callable, optional
+        ``facts(trained)`` returns what the card must say beside scores.
     """
 
     kind: str
     settings: Callable[[argparse.Namespace], Any]
     train: Callable[[], Callable[..., Any]]
-    activations: Callable[[Any, Any, str], Any]
+    activations: Callable[[Any, Any, str], Any] | None
     measures: Callable[[str], list[tuple[str, str]]]
+    name: str = ""
+    find: Callable[[Any, Any], Any] | None = None
+    facts: Callable[[Any], dict[str, Any]] = lambda trained: {}
 
 
 def add_folder(parser: argparse.ArgumentParser, task: Task) -> None:
@@ -54,7 +64,7 @@ def add_folder(parser: argparse.ArgumentParser, task: Task) -> None:
     add = parser.add_argument
     add("folder", metavar="DIR", help="recordings and annotations; see below")
     add("--annotations", metavar="DIR", help="folder of the annotations; default: DIR")
-    name = f"{task.kind}.ictus"
+    name = f"{task.name or task.kind}.ictus"
     add("--output", metavar="FILE", default=name, help=f"default: {name}")
 
 
@@ -187,13 +197,15 @@ def _train(
         comm=comm,
     )
     kept = test or [e for e in examples if e.name in set(trained.validation)]
-    scores = _measure(trained.network, kept, cache, options)
+    scores = _measure(trained, kept, cache, options)
     card = {
         "name": f"ictus {options.model}",
         "licence": options.licence,
         "training_data": f"{len(trained.training)} recordings of {Path(options.folder).name}",
-        "provenance": f"ictus train {task.kind} --model {options.model} --seed {options.seed}",
-        "metrics": {f"{'test' if test else 'validation'}_{k}": v for k, v in scores.items()},
+        "provenance": f"ictus train {task.name or task.kind} --model {options.model} "
+        f"--seed {options.seed}",
+        "metrics": task.facts(trained)
+        | {f"{'test' if test else 'validation'}_{k}": v for k, v in scores.items()},
     }
     if comm is None or comm.Get_rank() == 0:
         save(output, trained.network, card)
@@ -209,18 +221,19 @@ def _train(
 
 
 def _measure(
-    network: Any, examples: Any, cache: Any, options: argparse.Namespace
+    trained: Any, examples: Any, cache: Any, options: argparse.Namespace
 ) -> dict[str, float]:
     """Mean scores of what is found; none where mir_eval is not installed."""
     from ictus.music.evaluation import evaluate_all
-    from ictus.music.training.material import decode
 
     if not examples:
         return {}
-    task, model, pairs = options.task, options.model, {}
-    for example, features in zip(examples, cache.load([e.audio for e in examples]), strict=True):
-        activation = task.activations(network, np.asarray(features, np.float32), model)
-        pairs[example.name] = (example.events, decode(activation, model))
+    task, model = options.task, options.model
+    if task.find is not None:
+        found = [task.find(trained, example) for example in examples]
+    else:
+        found = _decoded(trained.network, examples, cache, options)
+    pairs = {e.name: (e.events, events) for e, events in zip(examples, found, strict=True)}
     result: dict[str, float] = {}
     try:
         for kind, prefix in task.measures(model):
@@ -228,6 +241,18 @@ def _measure(
     except ImportError:
         return {}
     return {name: round(value, 4) for name, value in result.items()}
+
+
+def _decoded(network: Any, examples: Any, cache: Any, options: argparse.Namespace) -> list[Any]:
+    from ictus.music.training.material import decode
+
+    found = []
+    for features in cache.load([example.audio for example in examples]):
+        activation = options.task.activations(
+            network, np.asarray(features, np.float32), options.model
+        )
+        found.append(decode(activation, options.model))
+    return found
 
 
 def _text(summary: dict[str, Any]) -> str:

@@ -63,7 +63,7 @@ def code_words(codes: Array, name: str = "codes") -> Words:
     Returns
     -------
     array of uint64, shape (n, ceil(bytes / 8))
-        A view where bytes are a multiple of 8 and contiguous.
+        A view where bytes are a multiple of 8, contiguous and aligned.
 
     Raises
     ------
@@ -76,11 +76,12 @@ def code_words(codes: Array, name: str = "codes") -> Words:
     if codes.ndim != 2 or codes.shape[1] == 0:
         raise ValueError(f"{name} must have shape (codes, bytes), bytes > 0, got {codes.shape}")
     if codes.dtype == np.uint64:
-        return np.ascontiguousarray(codes)
+        return np.require(codes, requirements=["C", "A"])
     missing = -codes.shape[1] % 8
     if missing:
         codes = np.pad(codes, ((0, 0), (0, missing)))
-    return np.ascontiguousarray(codes).view(np.uint64)
+    # Bytes that came over a network may lie anywhere.
+    return np.require(np.ascontiguousarray(codes).view(np.uint64), requirements=["C", "A"])
 
 
 def hamming_nearest(

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from ictus.music.networks import load_networks, model_path
     from ictus.music.novelty import checkerboard_novelty
     from ictus.music.online import OnlineBeatDecoder
+    from ictus.music.onnx_files import save_onnx
     from ictus.music.onset_detector import OnlineOnsetDetector, OnsetDetector, Onsets
     from ictus.music.onsets import decode_onsets
     from ictus.music.peaks import merge_events, pick_peaks
     from ictus.music.pitch_classes import chroma, semitone_features
     from ictus.music.report import report_page
-    from ictus.music.segmenter import Segmenter, Segments
+    from ictus.music.segmenter import Segmenter, Segments, load_segmenter
     from ictus.music.spectral_flux import superflux, superflux_onsets
     from ictus.music.speech_music import (
         SpeechMusic,
@@ -72,6 +73,7 @@ _LAZY = {
     "estimate_tempo": "tempo",
     "lag_matrix": "boundaries",
     "live_beat_features": "features",
+    "load_segmenter": "segmenter",
     "load_networks": "networks",
     "logarithmic_filterbank": "filterbanks",
     "max_pool": "features",
@@ -86,6 +88,7 @@ _LAZY = {
     "pooled_spectrogram": "boundaries",
     "recurrent_onset_features": "features",
     "report_page": "report",
+    "save_onnx": "onnx_files",
     "semitone_features": "pitch_classes",
     "speech_music_features": "speech_music",
     "stretch": "time_stretch",
@@ -123,6 +126,7 @@ __all__ = [
     "lag_matrix",
     "live_beat_features",
     "load_networks",
+    "load_segmenter",
     "logarithmic_filterbank",
     "max_pool",
     "mel_filterbank",
@@ -136,6 +140,7 @@ __all__ = [
     "pooled_spectrogram",
     "recurrent_onset_features",
     "report_page",
+    "save_onnx",
     "semitone_features",
     "speech_music_features",
     "stretch",

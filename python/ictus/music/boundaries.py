@@ -42,6 +42,9 @@ COEFFICIENTS = 20
 NEIGHBOURHOOD = 6.0
 #: Seconds before and after a boundary whose mean is taken off its activation.
 BEFORE, AFTER = 12.0, 6.0
+#: Frames of the Hamming window that smooths activations first: networks are sure of a boundary for
+#: about a second, and its middle is nearer to the boundary than its highest frame.
+SMOOTHING = 7
 
 
 def pooled_spectrogram(blocks: Iterable[Floats]) -> Floats:
@@ -179,23 +182,36 @@ def frame_times(frames: Any) -> npt.NDArray[np.float64]:
 
 
 def pick_boundaries(
-    activations: npt.ArrayLike, threshold: float, *, fps: float = FPS, first: float = FIRST
+    activations: npt.ArrayLike,
+    threshold: float,
+    *,
+    smooth: int = SMOOTHING,
+    fps: float = FPS,
+    first: float = FIRST,
 ) -> npt.NDArray[np.float64]:
     """Return the times of boundaries in seconds.
 
     A boundary is the highest within 6 s on both sides; the mean of the 12 s before and the 6 s
     after it is taken off before it is compared with the threshold (Ullrich et al. 2014, section
-    3.4).
+    3.4). Before that the activations are smoothed, which the paper does not do.
 
     Parameters
     ----------
     activations : array, shape (frames,)
     threshold : float
+    smooth : int
+        Frames of the window (odd); 0: as they are.
     fps, first : float
         Frames a second, and the time of the first one.
     """
     near, before, after = (round(s * fps) for s in (NEIGHBOURHOOD, BEFORE, AFTER))
     peaks = pick_peaks(
-        activations, threshold, before=near, after=near, mean_before=before, mean_after=after
+        activations,
+        threshold,
+        smooth=smooth,
+        before=near,
+        after=near,
+        mean_before=before,
+        mean_after=after,
     )
     return np.asarray(peaks / fps + first)

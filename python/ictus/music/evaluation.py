@@ -149,6 +149,8 @@ def _sections(reference: Events, estimate: Events) -> dict[str, float]:
     begin, end = float(wanted.min()), float(wanted.max())
     wanted, labels[0] = util.adjust_intervals(wanted, labels[0], begin, end)
     found, labels[1] = util.adjust_intervals(found, labels[1], begin, end)
+    # The scores of labels want a beginning at 0.
+    wanted, found = wanted - begin, found - begin
     result: dict[str, float] = {}
     for window in (0.5, 3.0):
         precision, recall, f = segment.detection(wanted, found, window=window, trim=False)

@@ -32,6 +32,7 @@ LARGEST = 30_000_000  # bytes
 LINES = {
     "beats": "lines are beats, longer ones downbeats",
     "onsets": "ticks above and below the spectrogram are onsets",
+    "segments": "bands are sections, those with the same letter sound alike",
 }
 
 
@@ -106,9 +107,10 @@ def report_page(path: str | os.PathLike[str], signal: npt.NDArray[np.float32], f
         The audio file; MP3, Ogg and FLAC files go into the page as they are, others as Ogg.
     signal : array, shape (samples,)
         Its mono signal at 44.1 kHz (:func:`ictus.io.audio.read_audio`).
-    found : Beats or Onsets
+    found : Beats, Onsets or Segments
         What :meth:`ictus.music.BeatTracker.track` or :meth:`ictus.music.OnsetDetector.detect`
-        returned for it. Onsets are ticks at the edge of the spectrogram, beats lines.
+        returned for it, or :meth:`ictus.music.Segmenter.segment`. Onsets are ticks at the edge of
+        the spectrogram, beats lines, sections coloured bands with their letters.
     """
     duration = len(signal) / RATE
     data = _picture(signal, found) | {
@@ -117,6 +119,9 @@ def report_page(path: str | os.PathLike[str], signal: npt.NDArray[np.float32], f
         "times": [round(float(time), 4) for time in found.times],
         "numbers": None if found.numbers is None else found.numbers.tolist(),
     }
+    if found.kind == "segments":
+        data["ends"] = [round(float(end), 4) for end in found.ends]
+        data["labels"] = list(found.labels)
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(f"{found.kind.capitalize()} of {Path(path).name}"),
         kind=found.kind,

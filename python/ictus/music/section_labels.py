@@ -20,37 +20,47 @@ Array = npt.NDArray[Any]
 #: Mean similarity, from 0 to 1, from which on groups of sections are one; and the share that sound
 #: has in it beside harmony. Both were chosen on synthetic validation songs.
 THRESHOLD, SOUND_SHARE = 0.8, 0.75
-# Frames on both sides of the diagonal among which sequences of chords may begin.
-OFFSETS = 60
 FEWEST = 7  # frames that two sequences must share
 
 
-def section_similarity(first: Array, second: Array) -> float:
-    """Return how well two sequences of unit vectors agree along the best diagonal.
+def harmony_similarity(sequences: Sequence[Array]) -> Array:
+    """Return how well sequences of unit vectors agree along the best diagonal, each with each.
 
     Parameters
     ----------
-    first, second : arrays, shape (frames, size)
-        Chroma; see :func:`ictus.music.pitch_classes.chroma`.
+    sequences : sequence of arrays (frames, size)
+        Chroma of the sections; see :func:`ictus.music.pitch_classes.chroma`.
 
     Returns
     -------
-    float
-        The largest mean cosine over a diagonal that has at least half of the shorter one's frames.
+    array, shape (sections, sections)
+        For each pair the largest mean cosine over a diagonal of its matrix of cosines that has at
+        least half of the shorter one's frames, and at least seven where there are so many; not
+        below 0.
     """
-    if len(first) > len(second):
-        first, second = second, first
-    if len(first) == 0:
-        return 0.0
-    cosines = np.asarray(first, np.float64) @ np.asarray(second, np.float64).T
-    best = -1.0
-    fewest = max(min(FEWEST, len(first)), len(first) // 2)
-    reach = min(OFFSETS, len(first) - fewest)
-    for offset in range(-reach, len(second) - fewest + 1):
-        diagonal = np.diagonal(cosines, offset)
-        if len(diagonal) >= fewest:
-            best = max(best, float(diagonal.mean()))
-    return max(best, 0.0)
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    count, lengths = len(sequences), np.array([len(one) for one in sequences])
+    result = np.eye(count)
+    if count < 2 or not lengths.all():
+        return result
+    # The sum over a diagonal is a value of the cross-correlation.
+    size = next_fast_len(2 * int(lengths.max()), True)
+    spectra = [rfft(np.asarray(one, np.float32), size, axis=0) for one in sequences]
+    lag = np.arange(size)
+    for i in range(count):
+        for j in range(i):
+            cross = (spectra[i].conj() * spectra[j]).sum(axis=1)
+            sums = irfft(cross, size)
+            # Lags from 0 on, then the negative ones; frames that both have at each.
+            forward = np.minimum(lengths[i], lengths[j] - lag)
+            backward = np.minimum(lengths[j], lengths[i] - (size - lag))
+            shared = np.maximum(forward, backward)
+            shorter = int(min(lengths[i], lengths[j]))
+            enough = shared >= max(min(FEWEST, shorter), shorter // 2)
+            best = float((sums[enough] / shared[enough]).max())
+            result[i, j] = result[j, i] = max(best, 0.0)
+    return result
 
 
 def similarity_matrix(
@@ -69,17 +79,11 @@ def similarity_matrix(
     """
     pairs = list(pairwise(bounds))
     sounds = np.array([_sound(spectrum[a:b]) for a, b in pairs])
-    count = len(pairs)
-    similarity = np.eye(count)
-    for i in range(count):
-        for j in range(i):
-            distance = float(np.square(sounds[i] - sounds[j]).mean())
-            sound = float(np.exp(-2.0 * distance))
-            (a, b), (c, d) = pairs[i], pairs[j]
-            chords = section_similarity(harmony[a:b], harmony[c:d])
-            value = sound_share * sound + (1.0 - sound_share) * chords
-            similarity[i, j] = similarity[j, i] = value
-    return similarity
+    distance = np.square(sounds[:, None] - sounds[None, :]).mean(axis=2)
+    chords = harmony_similarity([harmony[a:b] for a, b in pairs])
+    similarity = sound_share * np.exp(-2.0 * distance) + (1.0 - sound_share) * chords
+    np.fill_diagonal(similarity, 1.0)
+    return np.asarray(similarity)
 
 
 def _sound(frames: Array) -> Array:
@@ -97,17 +101,18 @@ def group_sections(similarity: Array, threshold: float = THRESHOLD) -> list[int]
     The two groups with the highest mean similarity are joined, until it is below the threshold.
     """
     groups = [[i] for i in range(len(similarity))]
+    means = np.array(similarity, np.float64)
+    np.fill_diagonal(means, -np.inf)
     while len(groups) > 1:
-        means = np.array(
-            [
-                [similarity[np.ix_(p, q)].mean() if p is not q else -1.0 for q in groups]
-                for p in groups
-            ]
-        )
         i, j = np.unravel_index(int(means.argmax()), means.shape)
         if means[i, j] < threshold:
             break
         low, high = sorted((int(i), int(j)))
+        sizes = len(groups[low]), len(groups[high])
+        joined = (sizes[0] * means[low] + sizes[1] * means[high]) / sum(sizes)
+        means[low], means[:, low] = joined, joined
+        means[low, low] = -np.inf
+        means = np.delete(np.delete(means, high, axis=0), high, axis=1)
         groups[low] += groups.pop(high)
     groups.sort(key=min)
     result = [0] * len(similarity)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ictus.io.annotations import Events
 from ictus.music.boundaries import (
     FIRST,
     FPS,
@@ -21,6 +22,7 @@ from ictus.music.boundaries import (
     pooled_spectrogram,
 )
 from ictus.music.features import SAMPLE_RATE
+from ictus.music.networks import load_networks, model_path
 from ictus.music.novelty import checkerboard_novelty
 from ictus.music.pitch_classes import chroma, semitone_features
 from ictus.music.section_labels import (
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.float32]
 
-#: Of the models that ictus brings, and of novelty; chosen on synthetic validation songs.
+#: The models that ictus brings; their outputs are averaged.
+MODELS = ("boundaries_1", "boundaries_2")
+#: Of networks that say nothing else, and of novelty; chosen on synthetic validation songs.
 BOUNDARY_THRESHOLD, NOVELTY_THRESHOLD = 0.4, 0.03
 NOVELTY_SECONDS = 8.0  # on each side of the checkerboard
 SHORTEST = 1.0  # second: nearer to the beginning or the end there is no boundary
@@ -66,11 +70,20 @@ class Segments:
     activations: npt.NDArray[np.floating]
     fps: float = FPS
     first: float = FIRST
+    kind = "segments"
+    # What beats have and sections have not.
+    numbers = None
+    downbeats = None
 
     @property
     def boundaries(self) -> Floats:
         """Times between sections, in seconds."""
         return self.times[1:]
+
+    @property
+    def events(self) -> Events:
+        """Begin, end and label of each section, to be written to files."""
+        return Events(self.times, self.labels, self.ends)
 
 
 @dataclass(eq=False)
@@ -88,6 +101,42 @@ class Description:
     spectrogram: Samples
     harmony: Samples
     duration: float
+
+
+def load_segmenter(
+    paths: Sequence[str | os.PathLike[str]] = (),
+    *,
+    threshold: float | None = None,
+    similarity: float = THRESHOLD,
+) -> Segmenter:
+    """Return a segmenter with the networks of model files, or those that ictus brings.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+    threshold : float, optional
+        The mean of those in the model cards, if not given.
+    similarity : float
+        See :class:`Segmenter`.
+
+    Raises
+    ------
+    FileNotFoundError
+        This installation has no models.
+    ValueError
+        A file holds something else.
+    OSError
+        A file cannot be read.
+    """
+    from ictus.io.model_file import read_card
+
+    files = list(paths) or [model_path(name) for name in MODELS]
+    networks = load_networks(files, "segments", patches=True)
+    if threshold is None:
+        known = [read_card(path)["card"].get("metrics", {}).get("threshold") for path in files]
+        values = [float(value) for value in known if isinstance(value, int | float)]
+        threshold = float(np.mean(values)) if values else None
+    return Segmenter(networks, threshold=threshold, similarity=similarity)
 
 
 def describe(blocks: Iterable[Samples]) -> Description:
@@ -114,7 +163,7 @@ class Segmenter:
     Parameters
     ----------
     networks : sequence of Network
-        Their outputs are averaged (:func:`load_boundary_networks`). None: novelty by a checkerboard
+        Their outputs are averaged (:func:`load_segmenter`). None: novelty by a checkerboard
         kernel finds the boundaries, without anything that was learned.
     threshold : float, optional
         Of :func:`ictus.music.boundaries.pick_boundaries`: higher, fewer boundaries.
@@ -128,7 +177,7 @@ class Segmenter:
 
     Examples
     --------
-    >>> segmenter = Segmenter(load_boundary_networks())  # doctest: +SKIP
+    >>> segmenter = load_segmenter()  # doctest: +SKIP
     >>> found = segmenter.segment("song.flac")  # doctest: +SKIP
     >>> list(zip(found.times, found.ends, found.labels))  # doctest: +SKIP
     """

@@ -16,8 +16,9 @@ from ictus import _core
 from ictus.nn.dense import Dense
 from ictus.nn.layer import Array
 
-#: Matrices up to this size are inverted by LAPACK, larger ones in blocks.
-BLOCK = 128
+#: Matrices up to this size are inverted by LAPACK, larger ones in blocks: below where LAPACK would
+#: wake threads of its own for a moment.
+BLOCK = 48
 
 
 def can_factor(network: Any) -> bool:
@@ -82,7 +83,8 @@ class KroneckerFactors:
 
     The block of the Gauss-Newton matrix that belongs to a layer is close to the Kronecker product
     of ``A = mean of x x^T``, x the layer's inputs and a 1 for the bias, and ``S = mean of g g^T``,
-    g gradients of its sums whose covariance is the curvature of the loss.
+    g gradients of its sums whose covariance is the curvature of the loss. Weights of examples are
+    left out.
 
     Parameters
     ----------

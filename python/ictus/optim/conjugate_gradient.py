@@ -86,7 +86,7 @@ class ConjugateGradient:
         segments: Array | None = None,
         report: Callable[[int, float], None] | None = None,
     ) -> Solution:
-        """Return the solutions on the way from ``start``.
+        """Return the solutions on the way from ``start``, or from the best point on the way there.
 
         Parameters
         ----------
@@ -103,16 +103,7 @@ class ConjugateGradient:
             Called as ``report(step, value)``.
         """
         x, r, p, ap = (self._room(name, gradient) for name in ("x", "residual", "p", "product"))
-        x[...] = start
-        if start.any():
-            product(x, ap)
-            _core.cg_damp(x, ap, damping, l2, segments)
-        else:
-            ap[...] = 0
-        r[...] = 0
-        # r = -(g + A x): advance along both with a coefficient of its own.
-        np.add(gradient, ap, out=r)
-        np.negative(r, out=r)
+        self._start(product, gradient, start, damping, l2, segments)
         p[...] = 0
         advance, turn = self._steps(inverse, gradient, p, ap, x, r)
         rho, doubled = advance(0.0)
@@ -151,6 +142,32 @@ class ConjugateGradient:
         if solution.steps and (not solution.iterates or solution.iterates[-1][0] != solution.steps):
             self._keep(solution, x, values[-1])
         return solution
+
+    def _start(
+        self,
+        product: Product,
+        gradient: Array,
+        start: Array,
+        damping: float,
+        l2: float,
+        segments: Array | None,
+    ) -> None:
+        """Set x, and the residual ``-(g + A x)``, at the start or at a better point before it."""
+        x, r, ap = (self._room(name, gradient) for name in ("x", "residual", "product"))
+        x[...] = start
+        if start.any():
+            product(x, ap)
+            curvature = _core.cg_damp(x, ap, damping, l2, segments)
+            slope = _core.cg_damp(gradient, x, 0.0, 0.0, None)  # their product
+            if slope + 0.5 * curvature > 0:
+                # Worse than 0: as far along it as is best.
+                factor = -slope / curvature if slope < 0 else 0.0
+                x *= x.dtype.type(factor)
+                ap *= x.dtype.type(factor)
+        else:
+            ap[...] = 0
+        np.add(gradient, ap, out=r)
+        np.negative(r, out=r)
 
     def _steps(
         self, inverse: Inverse | None, gradient: Array, p: Array, ap: Array, x: Array, r: Array

@@ -48,13 +48,14 @@ def attribute(name: str, value: Any) -> bytes:
     return head + integers_field(8, value) + integer_field(20, INTS)
 
 
-def value_info(name: str, dtype: Any, shape: Sequence[int | str]) -> bytes:
-    """Return a ValueInfoProto; an axis of any size has a name."""
+def value_info(name: str, dtype: Any, shape: Sequence[int | str] | None) -> bytes:
+    """Return a ValueInfoProto; an axis of any size has a name, None is any shape."""
     dims = b"".join(
         bytes_field(1, integer_field(1, n) if isinstance(n, int) else bytes_field(2, n))
-        for n in shape
+        for n in shape or ()
     )
-    kind = integer_field(1, TYPE_NUMBERS[np.dtype(dtype)]) + bytes_field(2, dims)
+    kind = integer_field(1, TYPE_NUMBERS[np.dtype(dtype)])
+    kind += b"" if shape is None else bytes_field(2, dims)
     return bytes_field(1, name) + bytes_field(2, bytes_field(1, kind))
 
 
@@ -91,7 +92,7 @@ class Builder:
         self._inputs.append(value_info(name, dtype, shape))
         return name
 
-    def output(self, name: str, dtype: Any, shape: Sequence[int | str]) -> None:
+    def output(self, name: str, dtype: Any, shape: Sequence[int | str] | None) -> None:
         """Say that a tensor is an output of the graph."""
         self._outputs.append(value_info(name, dtype, shape))
 

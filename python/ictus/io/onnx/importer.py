@@ -18,6 +18,7 @@ from ictus.io.onnx.axes import Axes, Part
 from ictus.io.onnx.graph import check_known
 from ictus.io.onnx.operators import OPERATORS
 from ictus.io.onnx.operators.call import refuse
+from ictus.io.onnx.operators.shape import bounded
 from ictus.io.onnx.proto import Model, Node, OnnxError, Tensor
 from ictus.nn import Layer
 from ictus.nn.layer import Shape
@@ -165,7 +166,8 @@ class Importer:
             wanted = arrays[0]
             if wanted is None or fill.size != 1 or not 1 <= wanted.size <= 8:
                 raise refuse(node, "makes no tensor")
-            result: Any = np.broadcast_to(fill[0], tuple(int(n) for n in wanted))
+            shape = bounded(node, [int(n) for n in wanted.reshape(-1)])
+            result: Any = np.broadcast_to(fill[0], shape)
         else:
             try:
                 result = OPERATORS[node.op](node, arrays, self.opset)

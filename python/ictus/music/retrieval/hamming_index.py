@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ictus.io.append_store import AppendStore
 from ictus.kernels import MultiIndex, Nearest, Within, hamming_nearest, hamming_within
+from ictus.music.retrieval.code_names import name_rows, read_names
 from ictus.music.retrieval.index_layout import checked_codes, index_layout
 from ictus.music.retrieval.memory_store import MemoryStore
 from ictus.music.retrieval.merging import merge_nearest, merge_within
@@ -220,13 +221,11 @@ class HammingIndex:
         """
         words = checked_codes(self.bits, codes, "codes")
         rows: dict[str, Array] = {"codes": words}
-        given = [""] * len(words) if names is None else list(names)
-        if len(given) != len(words):
-            raise ValueError(f"names must be {len(words)}, one for each code, got {len(given)}")
-        texts = [name.encode() for name in given]
-        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        rows["names"] = np.frombuffer(b"".join(texts), np.uint8)[:, np.newaxis]
-        rows["name_ends"] = (ends + self._store.rows("names"))[:, np.newaxis]
+        if names is not None:
+            if len(names) != len(words):
+                raise ValueError(f"names must be {len(words)}, one a code, got {len(names)}")
+            unnamed = self.count - self._store.rows("name_ends")
+            rows |= name_rows(names, unnamed, self._store.rows("names"))
         if self.features:
             shape = (len(words), self.features)
             if features is None or np.shape(features) != shape:
@@ -262,13 +261,13 @@ class HammingIndex:
         """Return the names of codes."""
         wanted = np.atleast_1d(np.asarray(numbers, np.int64))
         self._check_numbers(wanted)
-        ends = self._store.column("name_ends")[:, 0]
-        data = self._store.column("names")[:, 0]
-        begins = np.where(wanted > 0, ends[wanted - 1], 0)
-        return [
-            data[begin:end].tobytes().decode()
-            for begin, end in zip(begins, ends[wanted], strict=True)
-        ]
+        data, ends = self._store.column("names"), self._store.column("name_ends")
+        return read_names(data[:, 0], ends[:, 0], wanted.tolist())
+
+    @property
+    def named(self) -> int:
+        """All codes from this number on were added without names."""
+        return self._store.rows("name_ends")
 
     def removed(self) -> Numbers:
         """Return the numbers of the removed codes, ascending."""

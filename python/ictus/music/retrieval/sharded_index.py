@@ -145,7 +145,7 @@ def split(index: HammingIndex, folder: Path_, shards: int) -> list[Path]:
         ) as part:
             part.add(
                 index.codes[begin:end],
-                index.names(numbers),
+                index.names(numbers) if begin < index.named else None,
                 index.feature_rows(numbers) if index.features else None,
             )
             here = gone[(gone >= begin) & (gone < end)] - begin

@@ -26,7 +26,9 @@ def train_encoder(
     hidden_units: tuple[int, ...] = (512,),
     corruption_level: float = 0.3,
     code_noise: float = 2.0,
-    max_epochs: int = 60,
+    pretrain: str | None = "autoencoder",
+    pretraining_epochs: int = 5,
+    max_epochs: int = 30,
     learning_rate: float = 0.001,
     random_state: int = 0,
     **options: Any,
@@ -47,7 +49,7 @@ def train_encoder(
         Standard deviation of the Gaussian noise on standardised features.
     code_noise : float
         Standard deviation of the noise on the inputs of the code.
-    max_epochs, learning_rate, random_state, options
+    pretrain, pretraining_epochs, max_epochs, learning_rate, random_state, options
         As of :class:`ictus.Autoencoder`.
 
     Returns
@@ -74,6 +76,8 @@ def train_encoder(
         corruption="gaussian",
         corruption_level=corruption_level,
         code_noise=code_noise,
+        pretrain=pretrain,
+        pretraining_epochs=pretraining_epochs,
         loss="squared_error",
         max_epochs=max_epochs,
         learning_rate=learning_rate,

@@ -74,8 +74,8 @@ class BoundaryTraining(Schedule):
     units: int = 64
     dropout: float = 0.5
     examples: int = 16_384
-    smearing: float = 1.0
-    deviation: float = 0.5
+    smearing: float = 0.5
+    deviation: float = 0.3
     oversampling: float = 3.0
 
     def __post_init__(self) -> None:

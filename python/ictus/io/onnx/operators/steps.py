@@ -1,7 +1,8 @@
 """Recurrent cells step by step, for what the kernels do not have.
 
-Other activation functions, clipping, a coupled forget gate, a reset gate before the product (Cho et
-al. 2014, equation 8), and sequences of no steps.
+Other activation functions, clipping of what gates see (not of the cell state: as onnxruntime does),
+a coupled forget gate, a reset gate before the product (Cho et al. 2014, equation 8), and sequences
+of no steps.
 """
 
 from __future__ import annotations
@@ -43,12 +44,16 @@ def _functions(
     """The functions of one direction; values of alpha and beta go to those that have them."""
     alphas, betas = iter(alpha), iter(beta)
     made: list[Function] = []
-    for name in names:
+    for number, name in enumerate(names):
         function, a, b = FUNCTIONS[name]
         a, b = (next(alphas, a) if a else a), (next(betas, b) if b else b)
 
-        def one(x: Array, f: Any = function, a: float = a, b: float = b) -> Array:
-            x = np.clip(x, -clip, clip) if np.isfinite(clip) else x
+        clips = np.isfinite(clip) and number < 2  # not what the third one of LSTM sees
+
+        def one(
+            x: Array, f: Any = function, a: float = a, b: float = b, clips: bool = clips
+        ) -> Array:
+            x = np.clip(x, -clip, clip) if clips else x
             return np.asarray(f(np.ascontiguousarray(x), a, b), x.dtype)
 
         made.append(one)

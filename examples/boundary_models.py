@@ -1,0 +1,260 @@
+"""The boundary models of the wheel: their corpus by seed, training, scores, and cards.
+
+    python examples/boundary_models.py corpus --work DIR
+    python examples/boundary_models.py train --work DIR --seed 1
+    python examples/boundary_models.py train --work DIR --seed 2
+    python examples/boundary_models.py train --work DIR --seed 1 --variant mel  (see VARIANTS)
+    python examples/boundary_models.py report --work DIR
+
+Only songs that ``ictus.music.synthesis`` composes train the models. FluidSynth and Debian's
+``fluid-soundfont-gm`` (FluidR3, MIT licence) must be installed. The test songs have other forms and
+other instruments. Real recordings (folder ``ICTUS_DATA``) are only looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import boundary_report
+
+import ictus
+from ictus.io.audio import audio_blocks
+from ictus.music.boundaries import boundary_activations
+from ictus.music.segmenter import Segmenter, describe, load_segmenter
+from ictus.music.synthesis import fluidsynth, write_corpus
+from ictus.music.training import BoundaryTraining, Example, find_examples, train_boundaries
+from ictus.music.training.boundaries import best_threshold, inner_boundaries
+from ictus.music.training.material import feature_cache
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
+RESULTS = ROOT / "docs" / "results"
+LICENCE = "BSD-3-Clause"
+REAL = ("Vibe", "Sugar", "Fishin", "Hungarian")
+
+SEEDS = {"training": 2027, "test": 778}
+#: What is trained: the models of the wheel, and networks to compare them with.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "boundaries": {},
+    "mel": {"lag_matrix": False},
+    "published": {
+        "lag_matrix": False,
+        "maps": (32, 64),
+        "second_pooling": (1, 1),
+        "units": 128,
+    },
+}
+
+
+def make_corpus(work: Path, songs: int, tests: int, jobs: int) -> None:
+    """Write the training and the test songs; what is there already is kept."""
+    if not fluidsynth.is_available():
+        raise SystemExit("FluidSynth and its sound font are needed: see docs/music_training.md")
+    for name, count in (("test", tests), ("training", songs)):
+        started = time.perf_counter()
+        options = {"songs": True, "instruments": name, "synthesizer": "mixed"}
+        write_corpus(work / name, count, SEEDS[name], jobs=jobs, **options)
+        print(f"{name}: {count} songs in {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def train(work: Path, variant: str, songs: int, epochs: int, seed: int, jobs: int) -> None:
+    """Train one network on the first songs of the corpus; go on from its checkpoint."""
+    examples = find_examples(work / "training", "segments")[:songs]
+    started = time.perf_counter()
+
+    def report(trainer: Any, epoch: int) -> None:
+        loss = trainer.history["loss"][-1]
+        print(
+            f"{variant} {seed} epoch {epoch} loss {loss:.4f} {time.perf_counter() - started:.0f} s",
+            flush=True,
+        )
+
+    settings = BoundaryTraining(epochs=epochs, seed=seed, validation=0.0, **VARIANTS[variant])
+    trained = train_boundaries(
+        examples,
+        feature_cache(work / "features", "boundaries", jobs=jobs),
+        settings,
+        checkpoint=work / f"{variant}-{seed}.checkpoint",
+        progress=False,
+        callbacks=[report],
+    )
+    command = f"train --variant {variant} --songs {len(examples)} --epochs {epochs} --seed {seed}"
+    card = {
+        "name": f"ictus {variant}",
+        "provenance": f"python examples/boundary_models.py {command}",
+        "metrics": {"loss": trained.history["loss"][-1]},
+    }
+    ictus.save(work / f"{variant}-{seed}.ictus", trained.network, card)
+    (work / f"{variant}-{seed}.json").write_text(json.dumps(trained.training))
+
+
+INTRODUCTION, REAL_TEXT, DATA, DESCRIPTION = "", "", "", ""
+
+
+def report(work: Path, data: Path | None) -> None:
+    """Measure all networks on the test songs; put the best two into the package; write the page."""
+    examples = find_examples(work / "test", "segments")
+    known = boundary_report.descriptions(examples, work / "descriptions")
+    held_out = _validation(work)
+    held_known = boundary_report.descriptions(held_out, work / "descriptions")
+    rows: dict[str, dict[str, float]] = {}
+    results: dict[str, Any] = {"test songs": len(examples), "validation songs": len(held_out)}
+
+    def add(name: str, segmenter: Segmenter) -> None:
+        found = boundary_report.measured(segmenter, examples, known)
+        rows[name] = boundary_report.mean_scores(found) | {"threshold": segmenter.threshold}
+        print(name, {k: round(v, 3) for k, v in rows[name].items()}, flush=True)
+
+    for variant in VARIANTS:
+        paths = sorted(work.glob(f"{variant}-[0-9]*.ictus"))
+        networks = [ictus.load(path) for path in paths]
+        for path, network in zip(paths, networks, strict=True):
+            threshold = _threshold([network], held_out, held_known)
+            add(path.stem, Segmenter([network], threshold=threshold))
+        if len(networks) > 1:
+            threshold = _threshold(networks, held_out, held_known)
+            bag = Segmenter(networks, threshold=threshold)
+            add(f"{variant}, {len(networks)} networks", bag)
+    novelty = boundary_report.best_novelty(held_out, held_known)
+    add("novelty, checkerboard", Segmenter(threshold=novelty))
+    rows |= _librosa(examples, held_out, work)
+    shipped = f"boundaries, {len(list(work.glob('boundaries-[0-9]*.ictus')))} networks"
+    results["scores"] = rows
+    results["shipped"] = shipped
+    _publish(work, rows[shipped])
+    _write(results, _pictures(work, examples, known, rows[shipped]["threshold"], data))
+
+
+def _validation(work: Path) -> list[Example]:
+    """The songs after those that the networks were trained on."""
+    examples = {e.name: e for e in find_examples(work / "training", "segments")}
+    trained: set[str] = set()
+    for path in work.glob("*-[0-9]*.json"):
+        trained |= set(json.loads(path.read_text()))
+    return [example for name, example in examples.items() if name not in trained]
+
+
+def _threshold(networks: list[Any], examples: list[Example], known: list[Any]) -> float:
+    """The threshold that suits the validation songs."""
+    activations = [boundary_activations(networks, one.spectrogram) for one in known]
+    wanted = [inner_boundaries(example.events) for example in examples]
+    return best_threshold(activations, wanted)[0]
+
+
+def _librosa(
+    examples: list[Example], held_out: list[Example], work: Path
+) -> dict[str, dict[str, float]]:
+    """librosa's segmentation, its mean length chosen on the validation songs; or nothing."""
+    try:
+        import librosa
+    except ImportError:
+        return {}
+    tried = boundary_report.librosa_sections(held_out, work / "librosa validation.json")
+    found = boundary_report.librosa_sections(examples, work / "librosa test.json")
+    means = {}
+    for length in boundary_report.LENGTHS:
+        rows = boundary_report.librosa_rows(held_out, tried, str(length))
+        means[length] = boundary_report.mean_scores(rows)["inner F 0.5s"]
+    best = max(means, key=lambda length: means[length])
+    name = f"librosa {librosa.__version__}, agglomerative"
+    return {
+        f"{name}, sections of {best:g} s": boundary_report.mean_scores(
+            boundary_report.librosa_rows(examples, found, str(best))
+        ),
+        f"{name}, true number of sections": boundary_report.mean_scores(
+            boundary_report.librosa_rows(examples, found, "true number")
+        ),
+    }
+
+
+def _publish(work: Path, means: dict[str, float]) -> None:
+    """Put the networks into the package, in half precision, with their cards."""
+    metrics = {
+        f"synthetic test, {name}": round(means[name], 4)
+        for name in (*boundary_report.MEASURES, *boundary_report.LABELS)
+    }
+    MODELS.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(sorted(work.glob("boundaries-[0-9]*.ictus")), 1):
+        card = ictus.read_card(path)["card"]
+        names = json.loads(path.with_suffix(".json").read_text())
+        card |= {
+            "name": f"ictus boundaries {number}",
+            "description": DESCRIPTION,
+            "licence": LICENCE,
+            "training_data": DATA.format(songs=len(names), seed=SEEDS["training"]),
+            "metrics": metrics | card["metrics"] | {"threshold": means["threshold"]},
+        }
+        ictus.save(MODELS / f"boundaries_{number}.ictus", ictus.load(path), card, half=True)
+
+
+def _pictures(
+    work: Path, examples: list[Example], known: list[Any], threshold: float, data: Path | None
+) -> list[str]:
+    """Draw some test songs and the real recordings; return the lines that show them."""
+    segmenter = load_segmenter(threshold=threshold)
+    lines = []
+    items: list[Any] = [
+        (example.name, one, segmenter.decode(one), example)
+        for example, one in list(zip(examples, known, strict=True))[:5]
+    ]
+    boundary_report.picture(RESULTS / "boundary_models.png", items)
+    lines += ["## Test songs", "", "![Sections of five test songs](boundary_models.png)", ""]
+    if data is not None:
+        real = []
+        for path in sorted((data / "librosa_audio").glob("*.ogg")):
+            if any(name in path.name for name in REAL):
+                one = describe(audio_blocks(path, 44_100))
+                real.append((path.stem, one, segmenter.decode(one), None))
+        boundary_report.picture(RESULTS / "boundary_models_real.png", real)
+        lines += [REAL_TEXT, "![Real recordings](boundary_models_real.png)", ""]
+    return lines
+
+
+def _write(results: dict[str, Any], pictures: list[str]) -> None:
+    """Write the page and its numbers."""
+    rows = results["scores"]
+    lines = [
+        "# Boundary models",
+        "",
+        INTRODUCTION.format(**{k.replace(" ", "_"): v for k, v in results.items()}),
+    ]
+    lines += boundary_report.table(rows, (*boundary_report.MEASURES, *boundary_report.LABELS))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "boundary_models.md").write_text("\n".join([*lines, *pictures]))
+    (RESULTS / "boundary_models.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step", choices=["corpus", "train", "report"])
+    parser.add_argument("--variant", choices=list(VARIANTS), default="boundaries")
+    parser.add_argument("--work", type=Path, default=Path("boundary-models"))
+    parser.add_argument("--songs", type=int, default=100)
+    parser.add_argument("--tests", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    if options.step == "corpus":
+        make_corpus(options.work, options.songs, options.tests, options.jobs)
+    elif options.step == "train":
+        train(
+            options.work,
+            options.variant,
+            options.songs,
+            options.epochs,
+            options.seed,
+            options.jobs,
+        )
+    else:
+        data = os.environ.get("ICTUS_DATA")
+        report(options.work, Path(data) if data else None)
+
+
+if __name__ == "__main__":
+    main()
