@@ -32,8 +32,14 @@ from ictus.io.annotations import Events, read_annotation
 from ictus.music.beats import THRESHOLD
 from ictus.music.evaluation import Evaluation, evaluate_all
 from ictus.music.synthesis import fluidsynth, write_corpus
-from ictus.music.training import BeatTraining, Example, find_examples, train_beats
-from ictus.music.training.material import augmentation, decode, extract, feature_cache, frame_rate
+from ictus.music.training import (
+    BeatTraining,
+    Example,
+    FeatureCache,
+    find_examples,
+    train_beats,
+)
+from ictus.music.training.material import augmentation, decode, feature_cache, frame_rate
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
@@ -182,19 +188,19 @@ def real_recordings(data: Path) -> list[Example]:
     return found
 
 
-def activations(networks: list[Any], model: str, example: Example) -> np.ndarray[Any, Any]:
+def activations(networks: list[Any], cache: FeatureCache, example: Example) -> np.ndarray[Any, Any]:
     """Return the networks' mean output."""
-    features = extract(str(example.audio), model=model)
+    features = np.asarray(cache.load([example.audio])[0], np.float32)
     return np.mean([network.predict([features])[0] for network in networks], axis=0)
 
 
 def measure(
-    networks: list[Any], model: str, examples: list[Example]
+    networks: list[Any], model: str, cache: FeatureCache, examples: list[Example]
 ) -> tuple[dict[str, Evaluation], list[str]]:
     """Return the scores of the networks' mean output on recordings, and what was missed."""
     pairs = {}
     for example in examples:
-        mean = activations(networks, model, example)
+        mean = activations(networks, cache, example)
         pairs[example.name] = (example.events, decode(mean, model, threshold=THRESHOLD))
     scores = {"beats": evaluate_all(pairs, "beats")}
     if model == "downbeats":
@@ -243,9 +249,10 @@ def report(work: Path, data: Path | None) -> None:
         if not paths:
             continue
         networks = [ictus.load(path) for path in paths]
+        cache = feature_cache(work / "features", model)
         results[model] = {}
         for name, examples in sets.items():
-            scores, missed = measure(networks, model, examples)
+            scores, missed = measure(networks, model, cache, examples)
             for kind, evaluation in scores.items():
                 results[model][f"{name} {kind}"] = evaluation.mean
                 lines += _section(f"{model}: {kind}, {name}", evaluation, name == "real")
@@ -253,7 +260,7 @@ def report(work: Path, data: Path | None) -> None:
                 lines += [f"Beats below 0.9 in {len(missed)} pieces: {'; '.join(missed)}.", ""]
         _publish(paths, model, results[model])
         if model == "beats" and "real" in sets:
-            picture(networks, model, sets["real"][-6:], RESULTS / "beat_models.png")
+            picture(networks, model, cache, sets["real"][-6:], RESULTS / "beat_models.png")
             lines += ["![Activations](beat_models.png)", ""]
     for name, examples in sets.items():
         evaluation = librosa_beats(examples, work / f"librosa {name}.json")
@@ -282,7 +289,9 @@ pieces and epochs are the cure.
 """
 
 
-def picture(networks: list[Any], model: str, examples: list[Example], path: Path) -> None:
+def picture(
+    networks: list[Any], model: str, cache: FeatureCache, examples: list[Example], path: Path
+) -> None:
     """Draw ten seconds of activations with annotated and found beats."""
     import matplotlib
 
@@ -291,7 +300,7 @@ def picture(networks: list[Any], model: str, examples: list[Example], path: Path
 
     figure, axes = plt.subplots(len(examples), 1, figsize=(9, 1.6 * len(examples)), squeeze=False)
     for axis, example in zip(axes[:, 0], examples, strict=True):
-        mean = activations(networks, model, example)
+        mean = activations(networks, cache, example)
         seconds = len(mean) / frame_rate(model)
         begin, end = (5.0, min(15.0, seconds)) if seconds > 10 else (0.0, seconds)
         times = np.arange(len(mean)) / frame_rate(model)
