@@ -155,6 +155,12 @@ def test_shapes_and_arithmetic():
         count += check("Slice", [x, *map(np.array, (starts, ends, axes, steps))])
     for indices in (np.array([0, -1]), np.array(2), np.array([[1], [0]])):
         count += check("Gather", [x, indices], axis=1)
+    for op in ("Max", "Min"):
+        count += check(op, [x, x[:1], -x])
+    positive = np.abs(x)
+    count += check("Pow", [positive, np.array(1.5, np.float32)])
+    count += check("Erf", [x])
+    count += check("Where", [x > 0, x, x[:1] * 2])
     for op in ("Add", "Sub", "Mul", "Div"):
         count += check(op, [x, g.normal(size=(3, 1)).astype(np.float32)])
     count += check("MatMul", [x, g.normal(size=(2, 4, 5)).astype(np.float32)])
@@ -162,7 +168,7 @@ def test_shapes_and_arithmetic():
     count += check("Expand", [x[:, :1], np.array([2, 3, 1])])
     count += check("Clip", [x, np.array(-0.5, np.float32), np.array(0.25, np.float32)])
     count += check("ReduceL2", [x, np.array([-1])], keepdims=0)
-    assert count == 4 * 6 + 5 + 4 + 3 + 4 + 5
+    assert count == 4 * 6 + 5 + 4 + 3 + 4 + 5 + 5
 
 
 def test_inputs_are_checked():
