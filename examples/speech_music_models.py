@@ -53,8 +53,9 @@ DATA = (
     "{count} minutes mixed from: {utterances} utterances of espeak-ng (GPL-3+) and flite (BSD) of "
     "texts of the project; {pieces} pieces of ictus.music.synthesis (seed 4711; FluidSynth with "
     "FluidR3_GM, MIT); the free spoken digits of george and theo (CC BY-SA 4.0, Z. Jackson); "
-    "LibriSpeech 198-209-0000 (CC BY 4.0); Kevin MacLeod 'Vibe Ace' and 'Dance of the Sugar Plum "
-    "Fairy', Karissa Hobbs 'Let's Go Fishin'' (CC BY 3.0 and 4.0); vocadito_1 (CC BY 4.0); audio "
+    "LibriSpeech 198-209-0000, read by Heather Barnett (CC BY 4.0); Kevin MacLeod 'Vibe "
+    "Ace' and 'Dance of the Sugar Plum "
+    "Fairy', Karissa Hobbs 'Let's Go Fishin'' (CC BY 3.0); vocadito_1 (CC BY 4.0); audio "
     "samples of madmom's tests (BSD); a humpback whale (public domain); synthetic noises"
 )
 

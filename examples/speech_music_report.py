@@ -34,6 +34,7 @@ from ictus.music.speech_music import (
     EXCERPT,
     SpeechMusicDetector,
     excerpts,
+    smooth,
     speech_music_features,
 )
 from ictus.music.training.programmes import activity, at_level, excerpt
@@ -66,6 +67,12 @@ class Scored:
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Probabilities of each frame, not shifted."""
         return np.asarray(self.predict(excerpts(np.asarray(features, np.float32), EXCERPT)))
+
+    def judge(self, one: Annotated) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where the decisions are wrong, the smoothed probabilities, and what is there."""
+        p = shifted(self.probabilities(one.features), self.shifts)
+        frames = round(DECISIONS.smoothing * DECISIONS.features.fps)
+        return DECISIONS.decide(p) != one.active, smooth(p, frames), one.active
 
     def calibrated(self, validation: list[Annotated]) -> Scored:
         """The same with the shifts that validation material asks for.
@@ -189,23 +196,34 @@ def measure(models: dict[str, Scored], sets: dict[str, dict[str, Sounds]]) -> di
         mixtures = {level: mixed_test(sounds, level) for level in LEVELS}
         for name, model in models.items():
             started = time.perf_counter()
-            rows = [
-                (kind, recording, one, model.decide(one.features) != one.active)
-                for kind, recording, one in recordings
-            ]
+            rows, judged = [], []
+            for kind, recording, one in recordings:
+                judged.append(model.judge(one))
+                rows.append((kind, recording, one, judged[-1][0]))
             entry: dict[str, Any] = {"clean": _share([wrong for *_, wrong in rows])}
             for kind in sounds:
                 if chosen := [wrong for k, *_, wrong in rows if k == kind]:
                     entry[f"on {kind}"] = _share(chosen)
             entry["recordings"] = {r: _share([wrong]) for _, r, _, wrong in rows}
-            entry["mixed"] = {
-                str(level): {k: 100 * v for k, v in frame_scores(model, each).items()}
-                for level, each in mixtures.items()
-            }
+            entry["mixed"] = {}
+            for level, each in mixtures.items():
+                found = [model.judge(one) for one in each]
+                entry["mixed"][str(level)] = _share([wrong for wrong, *_ in found])
+                judged += found if abs(level) <= 10 else []
+            entry["area"] = area(judged)
             facts.setdefault(place, {})[name] = entry
             shown = {k: entry["clean"][k] for k in CLASSES}
             print(f"{place}: {name} {shown}, {time.perf_counter() - started:.0f} s", flush=True)
     return facts
+
+
+def area(judged: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """Area under the curve of hits over false alarms, of each class: no threshold counts."""
+    from sklearn.metrics import roc_auc_score
+
+    p, active = (np.concatenate([each[i] for each in judged]) for i in (1, 2))
+    areas = (roc_auc_score(active[:, i], p[:, i]) for i in range(len(CLASSES)))
+    return {k: round(float(a), 4) for k, a in zip(CLASSES, areas, strict=True)}
 
 
 def _share(wrong: list[np.ndarray]) -> dict[str, float]:
