@@ -113,9 +113,9 @@ No recording, speaker or piece of the tests is in the material. "Shared data": a
 LibriSpeech speaker, two other speakers of fsdd, 13 recordings of music (MDB Drums mixes,
 ballroom, SIMAC, JTD, two of librosa's), noises, a robin. "Debian": spoken prompts of
 `asterisk-core-sounds` by five voices in five languages (8 kHz), and the first 30 s of each piece
-of music of SuperTux. An earlier state of the model was scored on both sets before the mixing of the
-material was settled; nothing was trained on them. A frame is speech (or music) where the recording
-is not silent for more than 0.6 s.
+of music of SuperTux. Earlier states of the model were scored on both sets before the mixing of the
+material and the rule of the shifts were settled; nothing was trained on them. A frame is speech (or
+music) where the recording is not silent for more than 0.6 s.
 
 The material: synthetic speech (espeak-ng, flite) and music (`ictus.music.synthesis`), three pieces
 of real music, a singer and some seconds of others, and the real speech there was under free
