@@ -113,7 +113,7 @@ training song has.
 
 F, precision and recall are mir_eval's over all boundaries; "inner" leaves out the beginning and
 the end of each song, which every method finds. Labels: pairwise F, and F of the conditional
-entropies. Thresholds are those with the best inner F at 0.5 s on the validation songs.
+entropies. Thresholds are those around which inner F at 0.5 s is best on the validation songs.
 
 * *boundaries*: 16 and 32 maps, pooling by 2 after the second convolution, 64 units, spectrogram
   and lag matrix: 0.33 million weights instead of 2.6. Two of them, averaged, in half precision,
