@@ -235,13 +235,18 @@ def test_every_truncation_and_many_changes(tmp_path):
         for one in damaged:
             path.write_bytes(one)
             for read in (load, load_graph):
+                tracemalloc.start()
                 try:
                     made = read(path)
+                    assert tracemalloc.get_traced_memory()[1] <= 2 * len(one) + SPARE // 8
                     if read is load_graph and made.inputs == ["x"]:
                         with np.errstate(all="ignore"):
                             made.run([x])
                 except ValueError:
+                    assert tracemalloc.get_traced_memory()[1] <= 2 * len(one) + SPARE // 8
                     errors += 1
+                finally:
+                    tracemalloc.stop()
         assert errors > len(damaged) // 2
 
 
