@@ -53,7 +53,7 @@ class OnsetModel:
 ONSET_MODELS = {
     "onsets": OnsetModel(onset_features, (7, 7), 5, 0.36),
     "onsets_online": OnsetModel(online_onset_features, (14, 0), 0, 0.42),
-    "onsets_rnn": OnsetModel(recurrent_onset_features, (0, 0), 5, 0.35),
+    "onsets_rnn": OnsetModel(recurrent_onset_features, (0, 0), 5, 0.16),
 }
 
 
