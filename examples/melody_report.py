@@ -237,7 +237,8 @@ networks the time.
 
 {chords(chorales["likelihood"])}
 
-The interval of our RBM's test figure is
+Two models without memory are there to show what the past is worth: they are trained for seconds
+and lie behind the published RBM and NADE. The interval of our RBM's test figure is
 {chorales["likelihood"]["frames_rbm"]["interval"][0]:.2f} to
 {chorales["likelihood"]["frames_rbm"]["interval"][1]:.2f} (log Z, three standard deviations).
 
