@@ -211,8 +211,9 @@ def draw_profiles(path: Path, profiles: dict[str, dict[str, Array]]) -> None:
         axes.set(title=mode, xlabel="semitones above the tonic", xticks=range(12))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("standardised")
-    figure.axes[0].legend(fontsize=7, frameon=False)
-    figure.savefig(path, dpi=110)
+    lines, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    figure.savefig(path, dpi=75)
 
 
 def draw_map(path: Path, found: KeyMap) -> None:
