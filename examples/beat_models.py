@@ -383,15 +383,8 @@ def main() -> None:
     if options.step == "corpus":
         make_corpus(options.work, options.pieces, options.tests, options.jobs)
     elif options.step == "train":
-        train(
-            options.work,
-            options.model,
-            options.pieces,
-            options.epochs,
-            options.seed,
-            options.jobs,
-            options.timbres,
-        )
+        chosen = (options.work, options.model, options.pieces, options.epochs, options.seed)
+        train(*chosen, options.jobs, options.timbres)
     else:
         data = os.environ.get("ICTUS_DATA")
         report(options.work, Path(data) if data else None)
