@@ -305,8 +305,8 @@ beats, somebody now tells the time (`ictus.music.synthesis.clarity`; 15 % of the
 pieces needed it), and tempi end at 58 and 206. A model of before had 0.84 on the old test pieces,
 and 0.87 on these, with the same settings. Low toms between the beats, in one test piece, were
 noticed too late. The pieces came from the generator as it was then; since, its recordings sound a
-little different, and 60 pieces of ten styles, with which the beats model was trained on, have the
-instruments of other styles more often, as all pieces would now.
+little different, and 60 pieces of ten styles, on which the beats model was trained in its last ten
+epochs, have the instruments of other styles more often, as all pieces would now.
 
 What is left: tempi at the borders, taken for the double or the half, and polkas, whose chords are
 taken for the beats where the test's instruments play them (those of the training pieces are
