@@ -31,6 +31,13 @@ def activations() -> np.ndarray:
     return a
 
 
+def onset_network() -> Any:
+    """The network of Schlüter & Böck 2014, with random weights."""
+    from ictus.music.training import OnsetTraining
+
+    return OnsetTraining(seed=1).network(240)
+
+
 def boundary_networks() -> list[Any]:
     """Two networks of the size of those in the wheel."""
     from ictus.music.training import BoundaryTraining
@@ -68,7 +75,13 @@ class Ours:
             "downbeats": music.downbeat_features,
             "online": music.online_beat_features,
             "onsets": music.onset_features,
+            "onset network": music.onset_features,
         }[task]()
+        if task == "onset network":
+            detector = music.OnsetDetector([onset_network()])
+            frames = features(x)
+            self.run = lambda: detector.outputs(frames)
+            return
         self.run = lambda: features(x)
 
     def result(self) -> list[np.ndarray]:
@@ -162,6 +175,40 @@ class NumPy:
         return [self.run()]
 
 
+class Torch:
+    """The onset network fully convolutional in PyTorch, with the same weights."""
+
+    def __init__(self, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self.torch = torch
+
+    def prepare(self, task: str) -> None:
+        from ictus import music
+
+        torch, nn = self.torch, self.torch.nn
+        assert task == "onset network"
+        network = onset_network()
+        views = network.views(network.parameters)
+        shapes = [(7, 3, 3, 10), (3, 3, 10, 20), (7, 8, 20, 256), (1, 1, 256, 1)]
+        layers = []
+        for shape, (weights, bias) in zip(shapes, (v for v in views if v), strict=True):
+            layer = nn.Conv2d(shape[2], shape[3], shape[:2])
+            layer.weight.data = torch.tensor(weights.reshape(shape).transpose(3, 2, 0, 1).copy())
+            layer.bias.data = torch.tensor(bias.copy())
+            layers += [layer, nn.Sigmoid() if len(layers) > 5 else nn.ReLU()]
+            layers += [nn.MaxPool2d((1, 3))] if len(layers) in (2, 5) else []
+        self.model = nn.Sequential(*layers).eval()
+        frames = np.pad(music.onset_features()(signal()), ((7, 7), (0, 0)), mode="edge")
+        spectra = frames.reshape(1, len(frames), 3, 80).transpose(0, 2, 1, 3)
+        self.x = torch.tensor(np.ascontiguousarray(spectra))
+
+    def result(self) -> list[np.ndarray]:
+        with self.torch.no_grad():
+            return [self.model(self.x).numpy().ravel()]
+
+
 class LibrosaTorch:
     """librosa.stft with the same filters, the same lag matrix, the networks in PyTorch."""
 
@@ -229,6 +276,9 @@ CASES = [
     for task, width in WIDTHS.items()
 ]
 CASES.append(Case("decoding of beats, a minute", {"task": "decoding"}, ("NumPy",), tolerance=0.0))
+CASES.append(
+    Case("onset network over a minute", {"task": "onset network"}, ("Torch",), group="networks")
+)
 CASES.append(
     Case(
         "boundaries of sections, a minute",

@@ -3,9 +3,10 @@
     python examples/beat_models.py corpus --work DIR
     python examples/beat_models.py train beats --work DIR --epochs 16         (Ctrl-C after epoch 3)
     python examples/beat_models.py train beats --work DIR --epochs 12
+    python examples/beat_models.py train beats --work DIR --epochs 22 --timbres
     python examples/beat_models.py train downbeats --work DIR --epochs 16     (Ctrl-C after epoch 2)
-    python examples/beat_models.py train downbeats --work DIR --epochs 10
-    python examples/beat_models.py train online --work DIR --epochs 8
+    python examples/beat_models.py train downbeats --work DIR --epochs 8
+    python examples/beat_models.py train online --work DIR --epochs 6
     python examples/beat_models.py report --work DIR
 
 The epochs are what an evening on a shared machine allowed; more should do better.
@@ -18,6 +19,7 @@ and other instruments. Real recordings (folder ``ICTUS_DATA``) are measured, nev
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import time
@@ -32,8 +34,14 @@ from ictus.io.annotations import Events, read_annotation
 from ictus.music.beats import THRESHOLD
 from ictus.music.evaluation import Evaluation, evaluate_all
 from ictus.music.synthesis import fluidsynth, write_corpus
-from ictus.music.training import BeatTraining, Example, find_examples, train_beats
-from ictus.music.training.material import augmentation, decode, extract, feature_cache, frame_rate
+from ictus.music.training import (
+    BeatTraining,
+    Example,
+    FeatureCache,
+    find_examples,
+    train_beats,
+)
+from ictus.music.training.material import augmentation, decode, feature_cache, frame_rate
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
@@ -43,7 +51,7 @@ SEEDS = {"training": 2026, "test": 777}
 SECONDS = {"training": 25.0, "test": 40.0}
 # Styles of which a first trial missed beats, most often by taking the half for the beat; of each
 # there are so many pieces more.
-WEAK = (
+WEAK = [
     "ballad",
     "polka",
     "slow blues",
@@ -56,23 +64,27 @@ WEAK = (
     "six eight",
     "country",
     "march",
-)
+]
 MORE = 12
+# And some whose instruments are often those of other styles: before, the beats of styles that have
+# always the same sounds were lost with the instruments of the test set.
+STRANGE = ["polka", "rumba", "country", "house", "march", "ballad", "salsa", "samba", "ska", "pop"]
+STRANGE_SEED, STRANGE_COUNT = 3001, 6
 
 DATA = (
     "{pieces} pieces of {seconds:.0f} s composed by ictus.music.synthesis (seed {seed}), rendered "
     "by its own synthesiser and by FluidSynth with the sound font FluidR3_GM (MIT licence); no "
-    "recordings. Real recordings were measured only: with four states of earlier models, and then "
-    "with these; of the earlier ones it was looked at which beats they miss"
+    "recordings. Real recordings were measured only: with several earlier states, and then with "
+    "these; of the earlier ones it was looked at which beats they miss"
 )
 # Each piece is also used slower, as a tape would play it.
 SPEEDS = (0.92,)
 COMMANDS = {
     "beats": "python examples/beat_models.py train beats --epochs 16, stopped after epoch 3, then "
-    "with --epochs 12",
+    "with --epochs 12, then with --epochs 22 --timbres",
     "downbeats": "python examples/beat_models.py train downbeats --epochs 16, stopped after epoch "
-    "2, then with --epochs 10",
-    "online": "python examples/beat_models.py train online --epochs 8",
+    "2, then with --epochs 8",
+    "online": "python examples/beat_models.py train online --epochs 6",
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "beats": {"units": (25, 25, 25)},
@@ -113,11 +125,20 @@ def make_corpus(work: Path, pieces: int, tests: int, jobs: int) -> None:
     for number, style in enumerate(WEAK):
         place = work / "weak" / style.replace(" ", "_")
         write(place, MORE, SEEDS["training"] + 1 + number, "training", style)
+    for number, style in enumerate(STRANGE):
+        place = work / "strange" / style
+        write(place, STRANGE_COUNT, STRANGE_SEED + number, "training", style)
 
 
-def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int) -> None:
+def train(
+    work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int, timbres: bool
+) -> None:
     """Train one model on the first pieces of the corpus; go on from its checkpoint."""
     examples = find_examples(work / "training")[:pieces] + find_examples(work / "weak")
+    changes = augmentation(model)
+    if timbres:
+        examples += find_examples(work / "strange")
+        changes = dataclasses.replace(changes, tilt=7.0, chance=0.8)
     cache = feature_cache(work / "features", model, jobs=jobs)
     started = time.perf_counter()
 
@@ -141,7 +162,7 @@ def train(work: Path, model: str, pieces: int, epochs: int, seed: int, jobs: int
             **SETTINGS[model],
         ),
         rate=frame_rate(model),
-        augmentation=augmentation(model),
+        augmentation=changes,
         checkpoint=work / f"{model}-{seed}.checkpoint",
         progress=False,
         callbacks=[report],
@@ -182,19 +203,19 @@ def real_recordings(data: Path) -> list[Example]:
     return found
 
 
-def activations(networks: list[Any], model: str, example: Example) -> np.ndarray[Any, Any]:
+def activations(networks: list[Any], cache: FeatureCache, example: Example) -> np.ndarray[Any, Any]:
     """Return the networks' mean output."""
-    features = extract(str(example.audio), model=model)
+    features = np.asarray(cache.load([example.audio])[0], np.float32)
     return np.mean([network.predict([features])[0] for network in networks], axis=0)
 
 
 def measure(
-    networks: list[Any], model: str, examples: list[Example]
+    networks: list[Any], model: str, cache: FeatureCache, examples: list[Example]
 ) -> tuple[dict[str, Evaluation], list[str]]:
     """Return the scores of the networks' mean output on recordings, and what was missed."""
     pairs = {}
     for example in examples:
-        mean = activations(networks, model, example)
+        mean = activations(networks, cache, example)
         pairs[example.name] = (example.events, decode(mean, model, threshold=THRESHOLD))
     scores = {"beats": evaluate_all(pairs, "beats")}
     if model == "downbeats":
@@ -243,9 +264,10 @@ def report(work: Path, data: Path | None) -> None:
         if not paths:
             continue
         networks = [ictus.load(path) for path in paths]
+        cache = feature_cache(work / "features", model)
         results[model] = {}
         for name, examples in sets.items():
-            scores, missed = measure(networks, model, examples)
+            scores, missed = measure(networks, model, cache, examples)
             for kind, evaluation in scores.items():
                 results[model][f"{name} {kind}"] = evaluation.mean
                 lines += _section(f"{model}: {kind}, {name}", evaluation, name == "real")
@@ -253,7 +275,7 @@ def report(work: Path, data: Path | None) -> None:
                 lines += [f"Beats below 0.9 in {len(missed)} pieces: {'; '.join(missed)}.", ""]
         _publish(paths, model, results[model])
         if model == "beats" and "real" in sets:
-            picture(networks, model, sets["real"][-6:], RESULTS / "beat_models.png")
+            picture(networks, model, cache, sets["real"][-6:], RESULTS / "beat_models.png")
             lines += ["![Activations](beat_models.png)", ""]
     for name, examples in sets.items():
         evaluation = librosa_beats(examples, work / f"librosa {name}.json")
@@ -265,24 +287,37 @@ def report(work: Path, data: Path | None) -> None:
 
 
 INTRODUCTION = """\
-The models of the wheel, trained by `python examples/beat_models.py` (its first lines have the exact
-commands) on pieces that `ictus.music.synthesis` composed and rendered. The synthetic test set has
-other pieces, and instruments that no training piece has. The measures are mir_eval's, nothing is
-skipped; the decoder has its default settings.
+The models of the wheel, trained by `python examples/beat_models.py` (its first lines have the
+exact commands) on pieces that `ictus.music.synthesis` composed and rendered. The synthetic test
+set has other pieces, and instruments that no training piece has. The measures are mir_eval's,
+nothing is skipped; the decoder has the settings of `ictus beats` (silence has no beats).
 
-The real recordings trained nothing. They were scored with two states of an earlier trial model, and
-then with the final ones. The generator was changed once in between, so that fewer synthetic pieces
-have an ambiguous beat. The jazz trio plays at 288 beats a minute, above the decoder's range, so
-half of the beats are the most it can find.
+The real recordings trained nothing, and no setting was chosen by them. They were scored with
+several earlier states, and then with these; it was looked at how far found beats are from
+annotated ones. In the ballroom waltz the annotated beats come 40 ms after what the models mark,
+which costs Cemgil's measure. The jazz trio plays at 288 beats a minute, above the decoder's range,
+so half of the beats are the most it can find; in the Greek song twice as many beats are found as
+are annotated.
 
-What is weak: octave and half-bar errors. The downbeat model often takes the third beat for the
-first (few pieces, few epochs): better than chance on synthetic pieces, hardly so on the real ones.
-The beat model misses styles of which the corpus has few pieces (polka, salsa, slow blues). More
-pieces and epochs are the cure.
+The test set is not that of earlier pages: what models missed changed the composer, and so training
+and test pieces alike. In sections whose beat nobody marked, or where what is low lies between the
+beats, somebody now tells the time (`ictus.music.synthesis.clarity`; 15 % of the sections of 400
+pieces needed it), and tempi end at 58 and 206. A model of before had 0.84 on the old test pieces,
+and 0.87 on these, with the same settings. Low toms between the beats, in one test piece, were
+noticed too late. The pieces came from the generator as it was then; since, its recordings sound a
+little different, and 60 pieces of ten styles, on which the beats model was trained in its last ten
+epochs, have the instruments of other styles more often, as all pieces would now.
+
+What is left: tempi at the borders, taken for the double or the half, and polkas, whose chords are
+taken for the beats where the test's instruments play them (those of the training pieces are
+right). The downbeats model tries bars of three and four beats, so in bars of two every second
+downbeat is lost, and on real recordings it can still take the third beat for the first.
 """
 
 
-def picture(networks: list[Any], model: str, examples: list[Example], path: Path) -> None:
+def picture(
+    networks: list[Any], model: str, cache: FeatureCache, examples: list[Example], path: Path
+) -> None:
     """Draw ten seconds of activations with annotated and found beats."""
     import matplotlib
 
@@ -291,7 +326,7 @@ def picture(networks: list[Any], model: str, examples: list[Example], path: Path
 
     figure, axes = plt.subplots(len(examples), 1, figsize=(9, 1.6 * len(examples)), squeeze=False)
     for axis, example in zip(axes[:, 0], examples, strict=True):
-        mean = activations(networks, model, example)
+        mean = activations(networks, cache, example)
         seconds = len(mean) / frame_rate(model)
         begin, end = (5.0, min(15.0, seconds)) if seconds > 10 else (0.0, seconds)
         times = np.arange(len(mean)) / frame_rate(model)
@@ -343,18 +378,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--timbres", action="store_true", help="more of them, and changed more")
     options = parser.parse_args()
     if options.step == "corpus":
         make_corpus(options.work, options.pieces, options.tests, options.jobs)
     elif options.step == "train":
-        train(
-            options.work,
-            options.model,
-            options.pieces,
-            options.epochs,
-            options.seed,
-            options.jobs,
-        )
+        chosen = (options.work, options.model, options.pieces, options.epochs, options.seed)
+        train(*chosen, options.jobs, options.timbres)
     else:
         data = os.environ.get("ICTUS_DATA")
         report(options.work, Path(data) if data else None)

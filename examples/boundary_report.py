@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def picture(
 ) -> None:
     """Spectrogram, activation, sections that were found and, where known, the true ones."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     colours = [f"C{i}" for i in range(10)]
     figure = Figure(figsize=(10, 2.4 * len(items)), layout="constrained")
@@ -174,7 +176,10 @@ def picture(
         axes.set_title(title, fontsize=8, loc="left")
         axes.spines[["top", "right", "left"]].set_visible(False)
     figure.axes[-1].set_xlabel("seconds")
-    figure.savefig(path, dpi=80)
+    with io.BytesIO() as file:
+        figure.savefig(file, dpi=72, format="png")
+        # Few colours make a small file.
+        Image.open(file).convert("RGB").quantize(48).save(path, optimize=True)
 
 
 def table(rows: dict[str, dict[str, float]], names: Sequence[str]) -> list[str]:
@@ -184,8 +189,3 @@ def table(rows: dict[str, dict[str, float]], names: Sequence[str]) -> list[str]:
         cells = [f"{means[name]:.3f}" if name in means else "" for name in names]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return [*lines, ""]
-
-
-def curve(score: Callable[[float], float], thresholds: Sequence[float]) -> dict[str, float]:
-    """A score at each threshold."""
-    return {f"{threshold:g}": score(threshold) for threshold in thresholds}

@@ -79,7 +79,15 @@ def likelihoods(options: argparse.Namespace, seconds: dict[str, float]) -> dict[
             random_state=options.seed, max_epochs=options.epochs
         ).fit(chords["train"], validation=chords["valid"]),
         "chords_alone": lambda: ChordSequenceLSTM(
-            0, memory=0, beats=1, max_epochs=25, random_state=options.seed
+            0,
+            memory=0,
+            beats=1,
+            dropout=0.1,
+            input_dropout=0.0,
+            batch_size=2,
+            learning_rate_decay=0.95,
+            max_epochs=50,
+            random_state=options.seed,
         ).fit(chords["train"], validation=chords["valid"]),
     }
     found: dict[str, Any] = {}
@@ -95,10 +103,11 @@ def likelihoods(options: argparse.Namespace, seconds: dict[str, float]) -> dict[
             rbm,
             persistent=True,
             particles=200,
-            learning_rate=Linear(0.05, 0.0, 60),
+            steps=2,
+            learning_rate=Linear(0.1, 0.0, 200),
             momentum=0.0,
-            l2=2e-4,
-            epochs=60,
+            l2=1e-5,
+            epochs=200,
             seed=options.seed,
             progress=False,
         ).fit(rolls["train"])
@@ -190,6 +199,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, default=Path("melody_models"))
     parser.add_argument("--epochs", type=int, default=60, help="of the LSTM of chords")
     parser.add_argument("--chorales", type=int, default=77, help="test chorales to harmonise")
+    kinds = ("likelihood", "harmonising")
+    parser.add_argument("--parts", nargs="+", choices=kinds, default=kinds, help="default: both")
     parser.add_argument("--seed", type=int, default=0)
     output = Path(__file__).resolve().parents[1] / "docs" / "results"
     parser.add_argument("--output", type=Path, default=output)
@@ -198,13 +209,17 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
+    file = options.output / "melody_chorales.json"
+    facts = json.loads(file.read_text()) if file.exists() else {}
     seconds: dict[str, float] = {}
-    facts = {"likelihood": likelihoods(options, seconds)}
-    facts["harmonising"] = harmonize(options, seconds)
-    facts["processor_seconds"] = seconds
+    if "likelihood" in options.parts:
+        facts["likelihood"] = likelihoods(options, seconds)
+    if "harmonising" in options.parts:
+        facts["harmonising"] = harmonize(options, seconds)
+    facts["processor_seconds"] = facts.get("processor_seconds", {}) | seconds
     print(json.dumps(facts, indent=1))
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "melody_chorales.json").write_text(json.dumps(facts, indent=1) + "\n")
+    file.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

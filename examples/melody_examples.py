@@ -45,9 +45,9 @@ L:1/4
 K:D
 FFGA|AGFE|DDEF|F>EE2|FFGA|AGFE|DDEF|E>DD2|EEFD|EF/G/FD|EF/G/FE|DEA,2|FFGA|AGFE|DDEF|E>DD2|]
 """
-RATE = 16_000
+RATE = 12_000
 TUNES, TEMPERATURE = 2, 0.7
-STEPS = 32
+STEPS = 24
 CHORALES = (3, 20)
 
 
@@ -126,7 +126,7 @@ def tunes(page: Page, options: argparse.Namespace, model: Any) -> None:
         )
 
 
-def completion(page: Page, model: Any) -> None:
+def completion(page: Page, options: argparse.Namespace, model: Any) -> None:
     melody = read_abc(ODE)[0].melody()
     while not model.encoding_.fits(melody):
         melody = melody.transposed(12)
@@ -136,11 +136,16 @@ def completion(page: Page, model: Any) -> None:
     page.text(
         "## A melody with missing notes",
         "",
-        "Beethoven's *Ode to Joy*, which is in the public domain and not among the training tunes. "
+        "Beethoven's *Ode to Joy*, which is in the public domain; its longest run that is in a "
+        f"tune of the collection has {longest_copy(melody, load_tunes(options.data))} notes. "
         f"The pitches of bars 2, 7 and 11 are taken away ({missing.sum()} of {len(melody)} notes) "
         "and filled in: `model.complete(melody, missing, random_state=seed)`.",
     )
-    page.music("ode", melody, "As it is; what is taken away is yellow", marked=missing, program=73)
+    title = "As it is; what is taken away is yellow"
+    piano_roll(melody, marked=missing, title=title, width=8.0).savefig(
+        page.folder / "ode.png", dpi=80
+    )
+    page.text(f"![{title}](melody_examples/ode.png)")
     for seed in (0,):
         made = model.complete(melody, missing, random_state=seed)
         right = int((made.pitches == melody.pitches)[missing].sum())
@@ -239,7 +244,7 @@ def main() -> None:
     )
     model = load(options.models / "tunes_rbm.ictus")
     tunes(page, options, model)
-    completion(page, model)
+    completion(page, options, model)
     harmonies(page, options)
     new_chorale(page, options)
     page.text("Made by `python examples/melody_examples.py`.")

@@ -38,7 +38,6 @@ from ictus.music.melody import (
     SymbolicScore,
     expectation_profiles,
     find_key,
-    find_key_by_expectation,
     hidden_features,
     key_map,
     mirex_score,
@@ -131,6 +130,14 @@ def tonality(
 ) -> dict[str, Any]:
     """Keys found, profiles and maps."""
     taught = train[: options.taught]
+    means: dict[int, Array] = {}
+
+    def expected(melody: Melody) -> Array:
+        """The mean expectation, as find_key_by_expectation takes it, found once."""
+        if id(melody) not in means:
+            means[id(melody)] = model.expectation(melody).mean(0)
+        return means[id(melody)]
+
     own = expectation_profiles(model, taught)
     finders = {
         "hidden": CentroidKeyFinder(hidden_features(model)).fit(taught),
@@ -152,10 +159,8 @@ def tonality(
         "Krumhansl-Schmuckler, partitura": partitura_key,
     }
     learned: dict[str, Callable[[Any], Key]] = {
-        "RBM: expectation, profiles of Krumhansl & Kessler": lambda m: find_key_by_expectation(
-            model, m
-        ),
-        "RBM: expectation, its own profiles": lambda m: find_key_by_expectation(model, m, own),
+        "RBM: expectation, profiles of Krumhansl & Kessler": lambda m: find_key(expected(m)),
+        "RBM: expectation, its own profiles": lambda m: find_key(expected(m), own),
         "RBM: centroids of hidden units": finders["hidden"].find,
         "centroids of shares of pitch classes": finders["classes"].find,
     }
@@ -206,8 +211,9 @@ def draw_profiles(path: Path, profiles: dict[str, dict[str, Array]]) -> None:
         axes.set(title=mode, xlabel="semitones above the tonic", xticks=range(12))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("standardised")
-    figure.axes[0].legend(fontsize=7, frameon=False)
-    figure.savefig(path, dpi=110)
+    lines, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    figure.savefig(path, dpi=75)
 
 
 def draw_map(path: Path, found: KeyMap) -> None:
@@ -241,7 +247,7 @@ def likelihood(
     encoding = model.encoding_
     train, valid, test = ([encoding.codes(m) for m in part] for part in parts)
     bits = lambda rows: float(np.concatenate(rows).mean() / np.log(2))  # noqa: E731
-    table = MelodyNGram().fit(train, valid)
+    table = MelodyNGram((1, 2, 3, 4, 6)).fit(train, valid)
     unigram = MelodyNGram((1,)).fit(train, valid)
     symbols = lambda codes: [int(p * 100 + d) for p, d in codes]  # noqa: E731
     seen = {s for codes in train for s in symbols(codes)}
@@ -282,7 +288,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=250)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--lstm-epochs", type=int, default=15)
-    parser.add_argument("--taught", type=int, default=200, help="tunes with keys for centroids")
+    parser.add_argument("--taught", type=int, default=120, help="tunes with keys for centroids")
     parser.add_argument("--seed", type=int, default=0)
     output = Path(__file__).resolve().parents[1] / "docs" / "results"
     parser.add_argument("--output", type=Path, default=output)

@@ -16,6 +16,7 @@ folder ``ICTUS_DATA``. The additional test needs Debian's ``asterisk-core-sounds
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -36,7 +37,7 @@ from ictus.music.training.speech_music import (
 sys.path.insert(0, str(Path(__file__).parent))
 
 from speech_music_corpus import training_sounds, validation_sounds
-from speech_music_report import Scored, frame_scores, write_report
+from speech_music_report import NETWORKS, Scored, frame_scores, write_report
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
@@ -52,8 +53,9 @@ DATA = (
     "{count} minutes mixed from: {utterances} utterances of espeak-ng (GPL-3+) and flite (BSD) of "
     "texts of the project; {pieces} pieces of ictus.music.synthesis (seed 4711; FluidSynth with "
     "FluidR3_GM, MIT); the free spoken digits of george and theo (CC BY-SA 4.0, Z. Jackson); "
-    "LibriSpeech 198-209-0000 (CC BY 4.0); Kevin MacLeod 'Vibe Ace' and 'Dance of the Sugar Plum "
-    "Fairy', Karissa Hobbs 'Let's Go Fishin'' (CC BY 3.0 and 4.0); vocadito_1 (CC BY 4.0); audio "
+    "LibriSpeech 198-209-0000, read by Heather Barnett (CC BY 4.0); Kevin MacLeod 'Vibe "
+    "Ace' and 'Dance of the Sugar Plum "
+    "Fairy', Karissa Hobbs 'Let's Go Fishin'' (CC BY 3.0); vocadito_1 (CC BY 4.0); audio "
     "samples of madmom's tests (BSD); a humpback whale (public domain); synthetic noises"
 )
 
@@ -155,6 +157,19 @@ def train(options: argparse.Namespace) -> None:
     ictus.save(options.work / f"{name}.ictus", trained.network, card)
 
 
+def install(options: argparse.Namespace) -> None:
+    """Put the model into the package, with the errors of the report in its card."""
+    source = options.work / "mean-covariance.ictus"
+    card = ictus.read_card(source)["card"]
+    measured = json.loads((options.output / "speech_music.json").read_text())
+    for place, rows in measured.items():
+        if NETWORKS["mean-covariance"] in rows:
+            errors = rows[NETWORKS["mean-covariance"]]["clean"]
+            name = f"real_{place.split()[0].lower()}_error"
+            card["metrics"] |= {f"{name}_{k}": round(v / 100, 4) for k, v in errors.items()}
+    ictus.save(MODELS / "speech_music.ictus", ictus.load(source), card)
+
+
 def main() -> None:
     options = parse()
     if options.command == "material":
@@ -165,8 +180,7 @@ def main() -> None:
         training, validation = (load_material(options.work, n) for n in ("training", "validation"))
         write_report(options, training, validation, STEP)
     else:
-        source = options.work / "mean-covariance.ictus"
-        (MODELS / "speech_music.ictus").write_bytes(source.read_bytes())
+        install(options)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ def test_mistakes(songs, built, tmp_path, capsys):
     data[0] ^= 1
     (damaged / "codes").write_bytes(data)
     for arguments, message in [
+        ([], "the word after index must be one of build, add, query, info, got nothing"),
+        (["find", song], "must be one of build, add, query, info, got find"),
         (["build", new, empty], "empty: the folder has no audio files"),
         (["build", new, str(tmp_path / "no.wav")], "no such file or folder"),
         (["build", new, song, "--bits", "12"], "--bits must be a multiple of 8, got 12"),

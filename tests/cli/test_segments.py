@@ -101,6 +101,16 @@ def test_mistakes(recording, tmp_path, capsys):
     assert "holds a SequenceNetwork, not a segment model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("rate", "factor"), [(11_025, 4), (88_200, None)])
+def test_other_rates_and_channels(tmp_path, capsys, rate, factor):
+    signal = np.repeat(song(), 2) if factor is None else song()[::factor]
+    write_audio(tmp_path / "song.wav", np.column_stack([signal, 0.5 * signal]), rate)
+    assert main(["segments", str(tmp_path / "song.wav"), "--novelty"]) == 0
+    found = sections(capsys.readouterr().out)
+    np.testing.assert_allclose([begin for begin, _, _ in found], [0, 16, 30], atol=0.3)
+    assert [label for _, _, label in found] == ["A", "B", "A"]
+
+
 def test_evaluation_of_what_was_written(recording, tmp_path, capsys):
     main(["segments", str(recording), "--novelty", "-o", str(tmp_path / "found")])
     (tmp_path / "true").mkdir()

@@ -96,6 +96,19 @@ def test_who_plays_in_an_ensemble(ensemble):
             np.testing.assert_array_equal(one.notes, other.notes)
 
 
+def test_singers_of_a_test_set_never_sing_in_training():
+    programs = {}
+    for instruments in ("training", "test"):
+        scores = [
+            compose_for("voice", np.random.SeedSequence(n), seconds=2.0, instruments=instruments)
+            for n in range(30)
+        ]
+        sung = [s.parts[0] for s in scores if s.parts[0].role != "voice"]
+        programs[instruments] = {part.program for part in sung}
+    assert programs["training"] and programs["test"]
+    assert not programs["training"] & programs["test"]
+
+
 def test_mixed_ensembles_are_pieces_of_a_corpus():
     kinds = set()
     for number in range(12):

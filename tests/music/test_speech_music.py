@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,19 @@ def test_a_long_signal_in_blocks_gives_the_bits_of_the_whole(monkeypatch):
     monkeypatch.setattr(module, "ROWS_AT_ONCE", 37)
     cut = np.split(signal, np.sort(np.random.default_rng(2).integers(0, len(signal), 40)))
     np.testing.assert_array_equal(detector().activations(cut), whole.activations)
+
+
+def test_threads_share_a_detector():
+    generator = np.random.default_rng(3)
+    layers = [Dense(64, "tanh"), Dense(2)]
+    network = Network(EXCERPT * BANDS, layers, "binary_cross_entropy", seed=1)
+    shared = SpeechMusicDetector([network])
+    signals = [generator.standard_normal(n * RATE).astype(np.float32) for n in range(5, 13)]
+    alone = [shared.activations([x]) for x in signals]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda x: shared.activations([x]), signals))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 640, 641])

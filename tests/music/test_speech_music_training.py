@@ -7,6 +7,7 @@ import pytest
 
 from ictus.io.annotations import Events, write_annotation
 from ictus.io.audio import write_audio
+from ictus.models import DivergenceTrainer, HybridDivergenceTrainer
 from ictus.music.speech_music import SpeechMusicDetector, speech_music_features
 from ictus.music.training.programmes import (
     Mixing,
@@ -180,6 +181,23 @@ def test_training_goes_on_to_the_same_bits(material, pretraining, tmp_path):
     assert place.exists()
     resumed = train_speech_music(material[0], settings, step=4, checkpoint=place, progress=False)
     np.testing.assert_array_equal(resumed.network.parameters, whole.network.parameters)
+
+
+@pytest.mark.parametrize("stage", [HybridDivergenceTrainer, DivergenceTrainer])
+def test_an_interrupted_stage_ends_training(material, stage, monkeypatch):
+    fit = stage.fit
+
+    def interrupted(self, x, **options):
+        history = fit(self, x, **options)
+        history.interrupted, history.stopped = True, "interrupted"
+        return history
+
+    monkeypatch.setattr(stage, "fit", interrupted)
+    trained = train_speech_music(material[0], SpeechMusicTraining(**SMALL), step=8, progress=False)
+    assert trained.history.stopped == "interrupted"
+    assert trained.history is trained.pretraining[-1]
+    assert "loss" not in trained.history  # no labels were seen
+    assert trained.network.output_size == 2
 
 
 def test_material_without_one_of_them_is_refused(material):

@@ -45,6 +45,15 @@ def add_parser(subparsers: Any) -> None:
         "query": "Finds the recordings of an index that sound like those given.",
         "info": "Says what an index holds.",
     }
+    # "ictus index" alone, or with a word that is none of them.
+    parser = subparsers.add_parser(
+        "index",
+        help="similar recordings: index build, add, query, info",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run_nothing)
+    parser.add_argument("words", nargs="*", help="build, add, query or info, and what they take")
     for kind, description in descriptions.items():
         parser = subparsers.add_parser(
             f"index {kind}",
@@ -72,7 +81,7 @@ def add_parser(subparsers: Any) -> None:
 def _add_build(add: Any) -> None:
     add("--bits", type=allowed.positive_integer, default=64, metavar="N", help="default: 64")
     add("--hidden", type=allowed.positive_integer, nargs="+", default=[512], metavar="N")
-    add("--epochs", type=allowed.positive_integer, default=30, metavar="N", help="default: 30")
+    add("--epochs", type=allowed.positive_integer, metavar="N", help="default: 30, or more for few")
     add("--seed", type=allowed.seed, default=0, metavar="N", help="default: 0")
 
 
@@ -90,6 +99,12 @@ def _add_query(add: Any) -> None:
 def _add_info(add: Any) -> None:
     add("--verify", action="store_true", help="compare all data with their checksums")
     add("--json", action="store_true", help="print as JSON")
+
+
+def run_nothing(options: argparse.Namespace) -> int:
+    """Say what is missing."""
+    got = options.words[0] if options.words else "nothing"
+    raise ValueError(f"the word after index must be one of {', '.join(KINDS)}, got {got}")
 
 
 def _split(files: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         "--similarity",
         type=allowed.not_negative,
         metavar="X",
-        help="from 0 to 1: sections as alike as this get the same letter; default: 0.8",
+        help="from 0 to 1: sections as alike as this get the same letter; default: 0.75",
     )
 
 

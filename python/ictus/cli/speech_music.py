@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ictus.cli import arguments as allowed
-from ictus.cli.recordings import each, finish, show_warnings
+from ictus.cli import recordings
 
 if TYPE_CHECKING:
     from ictus.music.speech_music import SpeechMusic, SpeechMusicDetector
-
-ENDINGS = {
-    "txt": ".segments",
-    "audacity": ".txt",
-    "sonic-visualiser": ".csv",
-    "json": ".json",
-    "jams": ".jams",
-    "midi": ".mid",
-}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -33,11 +24,11 @@ def add_parser(subparsers: Any) -> None:
         "Of one file the segments go to standard output (begin, end, label; a line each); of "
         "several, or with -o, a file is written for each.",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, kind="segments")
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="WAV, FLAC, Ogg or MP3")
     add("-o", "--output", metavar="DIR", help="folder for a file of each recording")
-    add("--format", choices=list(ENDINGS), default="txt", help="default: txt")
+    add("--format", choices=recordings.FORMATS, default="txt", help="default: txt")
     add("--model", nargs="+", default=[], metavar="MODEL",
         help="model files of 'ictus train speech-music', whose outputs are averaged")  # fmt: skip
     add("--smoothing", type=allowed.not_negative, metavar="SECONDS",
@@ -67,23 +58,6 @@ def _detector(options: argparse.Namespace) -> SpeechMusicDetector:
     return SpeechMusicDetector(load_detector_networks(options.model), **settings)
 
 
-def _targets(options: argparse.Namespace) -> dict[str, Path]:
-    """The file to write for each recording; empty where one goes to standard output."""
-    if options.output is None:
-        if len(options.files) > 1 and not options.summary:
-            raise ValueError("several files need -o DIR, where their segments are written")
-        return {}
-    targets: dict[str, Path] = {}
-    taken: dict[Path, str] = {}
-    for path in options.files:
-        target = Path(options.output) / (Path(path).stem + ENDINGS[options.format])
-        if target in taken:
-            raise ValueError(f"{taken[target]} and {path} would both be written to {target}")
-        taken[target] = path
-        targets[path] = target
-    return targets
-
-
 def run(options: argparse.Namespace) -> int:
     """Find segments and print or write them."""
     from ictus import plot
@@ -93,9 +67,11 @@ def run(options: argparse.Namespace) -> int:
     allowed.check_output(options.plot, "--plot")
     if options.plot:
         plot.check_format(options.plot)
-    targets = _targets(options)
+    # A summary of many recordings is one object: no file for each is needed.
+    alone = options.summary and options.output is None
+    targets = {} if alone else recordings.targets_of(options)
     detector = _detector(options)
-    show_warnings()
+    recordings.show_warnings()
     if options.output is not None:
         Path(options.output).mkdir(parents=True, exist_ok=True)
 
@@ -111,14 +87,14 @@ def run(options: argparse.Namespace) -> int:
         return {"seconds": found.duration} | found.shares()
 
     failures, summary = [], {}
-    for path, result, error in each(options.files, options.jobs, work):
+    for path, result, error in recordings.each(options.files, options.jobs, work):
         if error is not None:
             failures.append((path, error))
         else:
             summary[path] = {name: round(value, 4) for name, value in result.items()}
     if options.summary:
         print(json.dumps(summary))
-    return finish(failures, len(options.files))
+    return recordings.finish(failures, len(options.files))
 
 
 def _write(found: SpeechMusic, target: Path | None, format: str) -> None:

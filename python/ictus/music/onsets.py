@@ -40,7 +40,7 @@ class OnsetModel:
     smooth : int
         Frames over which the activation is averaged (Hamming window); 0: none.
     threshold : float
-        Chosen on synthetic recordings that trained nothing.
+        Of the models that ictus brings: chosen on synthetic recordings that trained nothing.
     """
 
     features: Any
@@ -51,9 +51,9 @@ class OnsetModel:
 
 #: The kinds of model by name.
 ONSET_MODELS = {
-    "onsets": OnsetModel(onset_features, (7, 7), 5, 0.5),
-    "onsets_online": OnsetModel(online_onset_features, (14, 0), 0, 0.5),
-    "onsets_rnn": OnsetModel(recurrent_onset_features, (0, 0), 5, 0.35),
+    "onsets": OnsetModel(onset_features, (7, 7), 5, 0.36),
+    "onsets_online": OnsetModel(online_onset_features, (14, 0), 0, 0.42),
+    "onsets_rnn": OnsetModel(recurrent_onset_features, (0, 0), 5, 0.16),
 }
 
 

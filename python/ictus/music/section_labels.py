@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 #: Mean similarity, from 0 to 1, from which on groups of sections are one; and the share that sound
 #: has in it beside harmony. Both were chosen on synthetic validation songs.
-THRESHOLD, SOUND_SHARE = 0.8, 0.75
+THRESHOLD, SOUND_SHARE = 0.75, 0.5
 FEWEST = 7  # frames that two sequences must share
 
 

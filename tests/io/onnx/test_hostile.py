@@ -160,6 +160,15 @@ def test_what_would_be_made(tmp_path):
                 for i in range(25)]  # fmt: skip
     data = file(ends("n", 4), start, *doubling, node("Add", ["x", "c25"]))
     refused(tmp_path, data, "more memory than the file has bytes")
+    # Every sum of two lists.
+    column = bytes_field(5, tensor(np.ones((5000, 1), np.float32), "a"))
+    row = bytes_field(5, tensor(np.ones((1, 5000), np.float32), "b"))
+    for op in ("Add", "MatMul"):
+        sums = file(ends("n", 5000), column, row, node(op, "ab", "w"), node("MatMul", "xw"))
+        refused(tmp_path, sums, "more memory than the file has bytes|computed of constants")
+    wide = claimed("s", [2], np.array([1 << 20, 1 << 10]).tobytes(), 7)
+    refused(tmp_path, file(ends("n", 1), wide, node("Expand", "xs")), "would make a tensor",
+            load_graph, np.ones((1, 1), np.float32))  # fmt: skip
     # One matrix in a thousand layers.
     square = bytes_field(5, tensor(np.eye(100, dtype=np.float32), "w"))
     chain = [node("MatMul", [f"v{i}" if i else "x", "w"], [f"v{i + 1}"]) for i in range(999)]
@@ -226,13 +235,18 @@ def test_every_truncation_and_many_changes(tmp_path):
         for one in damaged:
             path.write_bytes(one)
             for read in (load, load_graph):
+                tracemalloc.start()
                 try:
                     made = read(path)
+                    assert tracemalloc.get_traced_memory()[1] <= 2 * len(one) + SPARE // 8
                     if read is load_graph and made.inputs == ["x"]:
                         with np.errstate(all="ignore"):
                             made.run([x])
                 except ValueError:
+                    assert tracemalloc.get_traced_memory()[1] <= 2 * len(one) + SPARE // 8
                     errors += 1
+                finally:
+                    tracemalloc.stop()
         assert errors > len(damaged) // 2
 
 

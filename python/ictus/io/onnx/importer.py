@@ -6,6 +6,7 @@ a prime number as their size meanwhile, so that shapes computed from them tell w
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,9 +28,12 @@ Array = NDArray[Any]
 
 #: Sizes that stand for any: of the batch, and of axes of the examples.
 BATCH, ANY = 10_007, (1_009, 1_013, 1_019, 1_021, 1_031, 1_033, 1_039)
-#: Operators of which constants are made; their results are views, or small.
+#: Operators whose results are views of constants, and those that make new constants.
 VIEWS = {"Identity", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Expand",
-         "Constant"}  # fmt: skip
+         "Constant", "ConstantOfShape"}  # fmt: skip
+BROADCASTS = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Equal", "Greater", "Less",
+              "Neg", "Abs", "Sqrt", "Exp", "Log", "Cast", "Clip", "Relu"}  # fmt: skip
+REDUCTIONS = {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2"}
 #: Bytes that a file's constants may take beyond its size.
 SPARE = 1 << 20
 
@@ -81,8 +85,8 @@ class Importer:
         self.sequence = False
         self.symbols = False
         self.loss = "squared_error"
-        self._room = model.size + SPARE
         self.constants = {name: _array(t) for name, t in model.initializers.items()}
+        self._room = model.all_bytes + SPARE
         self.flows: dict[str, Axes] = {}
         self._used: set[str] = set()
         # Looking at a shape is no use of the tensor.
@@ -169,6 +173,7 @@ class Importer:
             shape = bounded(node, [int(n) for n in wanted.reshape(-1)])
             result: Any = np.broadcast_to(fill[0], shape)
         else:
+            self._check_room(node, [one for one in arrays if one is not None])
             try:
                 result = OPERATORS[node.op](node, arrays, self.opset)
             except OnnxError:
@@ -178,9 +183,31 @@ class Importer:
         outputs = result if isinstance(result, tuple) else (result,)
         for name, one in zip(node.outputs, outputs, strict=False):
             if one is not None:
-                if node.op not in VIEWS and node.op != "ConstantOfShape":
+                if node.op not in VIEWS:
                     self.made(node, one)
                 self.constants[name] = one
+
+    def _check_room(self, node: Node, arrays: list[Array]) -> None:
+        """Refuse to compute a constant that is larger than there is room for."""
+        try:
+            if node.op in VIEWS or node.op in REDUCTIONS or node.op == "Shape":
+                return
+            if node.op in BROADCASTS:
+                size = 8 * math.prod(np.broadcast_shapes(*(one.shape for one in arrays)))
+            elif node.op == "Concat":
+                size = sum(one.nbytes for one in arrays)
+            elif node.op == "Gather":
+                data, indices = arrays
+                axis = data.shape[node.integer("axis", 0)]
+                size = data.nbytes // max(axis, 1) * indices.size
+            else:
+                raise refuse(node, "it is computed of constants: load_graph runs it")
+        except OnnxError:
+            raise
+        except (ValueError, IndexError):
+            raise refuse(node, f"shapes {[one.shape for one in arrays]}") from None
+        if size > self._room:
+            raise refuse(node, "constants take more memory than the file has bytes")
 
     def made(self, node: Node, array: Array) -> Array:
         """Count the memory of a constant that was made, not found in the file; return it."""

@@ -128,7 +128,7 @@ def _check_size(model: Model, layers: list[Layer], shape: Any, dtype: np.dtype[A
         connect(layers, shape)
     except ValueError as error:
         raise OnnxError(f"no network of ictus: {error}") from None
-    size = model.size + (0 if model.files is None else model.files.size)
+    size = model.all_bytes
     wanted = parameter_count(layers) * dtype.itemsize
     if wanted > 2 * size + SPARE:
         raise OnnxError(f"its layers would take {wanted} bytes, the file has {size}")

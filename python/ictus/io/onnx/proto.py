@@ -171,6 +171,11 @@ class Model:
     functions: int = 0
     files: Any = None  # ExternalFiles
 
+    @property
+    def all_bytes(self) -> int:
+        """Bytes of the file and of the files beside it that were looked at."""
+        return self.size + (0 if self.files is None else self.files.size)
+
 
 class Reader:
     """Reads the messages of one file."""

@@ -27,8 +27,8 @@ def train_encoder(
     corruption_level: float = 0.3,
     code_noise: float = 2.0,
     pretrain: str | None = "autoencoder",
-    pretraining_epochs: int = 5,
-    max_epochs: int = 30,
+    pretraining_epochs: int | None = None,
+    max_epochs: int | None = None,
     learning_rate: float = 0.001,
     random_state: int = 0,
     **options: Any,
@@ -49,7 +49,10 @@ def train_encoder(
         Standard deviation of the Gaussian noise on standardised features.
     code_noise : float
         Standard deviation of the noise on the inputs of the code.
-    pretrain, pretraining_epochs, max_epochs, learning_rate, random_state, options
+    pretraining_epochs, max_epochs : int, optional
+        By default 5 and 30, or more where the examples are few: so many that there are 330 and 2000
+        minibatches.
+    pretrain, learning_rate, random_state, options
         As of :class:`ictus.Autoencoder`.
 
     Returns
@@ -68,6 +71,11 @@ def train_encoder(
         raise ValueError("features must be finite")
     if bits < 8 or bits % 8:
         raise ValueError(f"bits must be a multiple of 8, got {bits}")
+    minibatches = -(-len(x) // options.get("batch_size", 100))
+    if pretraining_epochs is None:
+        pretraining_epochs = max(5, 330 // minibatches)
+    if max_epochs is None:
+        max_epochs = max(30, 2000 // minibatches)
     scaling = Scaling.of(x)
     model = Autoencoder(
         (*hidden_units, bits),

@@ -47,6 +47,7 @@ def accents(material: Material, groove: Groove, playing: set[str]) -> tuple[Arra
         for voice, bar in groove.bars.items():
             total += WEIGHTS.get(voice, OTHERS) * bar
         low += groove.bars.get("kick", 0.0)
+        low += 0.8 * groove.bars.get("low tom", 0.0)
     if "bass" in playing:
         bass = _played(material.bass, groove)
         total += bass

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.music.synthesis.composer import compose
+from ictus.music.synthesis.orchestra import is_held_out
 from ictus.music.synthesis.score import Part, Score, notes
 
 Array = NDArray[Any]
@@ -19,6 +20,7 @@ SHARES = {"band": 0.46, "drums": 0.26, "solo": 0.14, "voice": 0.14}
 #: Roles that can be alone, for each ensemble.
 ALONE = {"drums": ("drums",), "solo": ("melody", "chords", "bass"), "voice": ("voice", "melody")}
 SNARES = (38, 40)
+SINGERS = (52, 53, 54, 78, 79)  # of General MIDI: choirs, whistles
 ATTEMPTS = 50
 
 
@@ -52,18 +54,20 @@ def compose_for(ensemble: str, seed: np.random.SeedSequence, **options: Any) -> 
         score = compose(child, **options)
         if ensemble == "band":
             return score
-        parts = _chosen(score.parts, ensemble, generator)
+        parts = _chosen(score.parts, ensemble, options.get("instruments", "all"), generator)
         if parts:
             return replace(score, parts=[_by_hand(part, score, generator) for part in parts])
     raise ValueError(f"the style {score.style} has nothing for the ensemble {ensemble!r}")
 
 
-def _chosen(parts: list[Part], ensemble: str, generator: np.random.Generator) -> list[Part]:
+def _chosen(
+    parts: list[Part], ensemble: str, instruments: str, generator: np.random.Generator
+) -> list[Part]:
     """The parts that stay; none, if the piece has not what is needed."""
-    able = [part for part in parts if part.role in ALONE[ensemble]]
-    if not able:
+    fitting = [part for part in parts if part.role in ALONE[ensemble]]
+    if not fitting:
         return []
-    chosen = able[generator.integers(len(able))]
+    chosen = fitting[generator.integers(len(fitting))]
     if ensemble == "drums":
         return [_played_richly(chosen, generator)]
     if ensemble == "solo":
@@ -71,7 +75,11 @@ def _chosen(parts: list[Part], ensemble: str, generator: np.random.Generator) ->
     # A quarter of the singers are the sound font's choirs and whistles.
     singer = replace(chosen, role="voice" if generator.random() < 0.75 else chosen.role)
     if singer.role != "voice":
-        singer = replace(singer, program=int(generator.choice([52, 53, 54, 78, 79])))
+        held_out = [is_held_out("melody", program) for program in SINGERS]
+        able = np.array(SINGERS)
+        if instruments != "all":
+            able = able[np.array(held_out) == (instruments == "test")]
+        singer = replace(singer, program=int(generator.choice(able)))
     others = [part for part in parts if part.role == "chords"]
     return [singer, *others[:1]] if generator.random() < 0.35 else [singer]
 

@@ -70,6 +70,10 @@ KITS: dict[str, tuple[int, ...]] = {
 }
 
 
+#: Share of the parts that are played by instruments of another family of styles: who hears that a
+#: style always has the same sounds learns to know its beat by them.
+STRANGERS = 0.3
+
 #: Whose instruments may be chosen: a test set can have ones that no training piece has.
 INSTRUMENTS = ("all", "training", "test")
 HELD_OUT_KITS = (8, 24)
@@ -92,7 +96,7 @@ def choose_program(
     instruments : {"all", "training", "test"}
         "test": only instruments that "training" never chooses.
     """
-    if role != "drums" and generator.random() < 0.08:
+    if generator.random() < STRANGERS:
         family = str(generator.choice(list(PROGRAMS)))
     known = PROGRAMS[family] | {"drums": KITS[family]}
     programs = known.get(role, known["melody"])

@@ -169,7 +169,8 @@ def train_speech_music(
     Returns
     -------
     TrainedDetector
-        Whitening or standardisation is the network's first layer.
+        Whitening or standardisation is the network's first layer. After an interruption of the
+        stages without labels, the history is that of the interrupted one.
 
     Raises
     ------
@@ -203,6 +204,9 @@ def train_speech_music(
         histories = [one.history for one in layers]
     elif settings.pretraining == "mean-covariance":
         machine, histories = _pretrain(network, _some(x, settings), settings, place, progress)
+    if histories and histories[-1].interrupted:
+        raw = _raw(network, whitening)
+        return TrainedDetector(raw, histories[-1], histories, machine, whitening)
     held_out = None
     if validation:
         unseen, targets = _examples(validation, step)
@@ -288,6 +292,8 @@ def _pretrain(
     )
     trainer.resume()
     histories = [trainer.fit(x)]
+    if histories[-1].interrupted:
+        return machine, histories
     views = list(_weighted(network))
     biases = np.concatenate([machine.covariance_bias, machine.mean_bias])
     for into, values in zip(views[0], (machine.filters, machine.weights, biases), strict=True):
@@ -306,6 +312,8 @@ def _pretrain(
         )
         trainer.resume()
         histories.append(trainer.fit(x))
+        if histories[-1].interrupted:
+            break
         views[number][0][...], views[number][1][...] = rbm.weights, rbm.hidden_bias
         x = rbm.mean_hiddens(x)
     return machine, histories

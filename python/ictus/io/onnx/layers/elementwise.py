@@ -102,7 +102,7 @@ def _channel(importer: Importer, node: Node, axes: Axes, value: Array) -> Array:
         raise refuse(node, "a constant along the batch or time")
     order = features(importer, node, axes, axis)
     flat = value.reshape(-1)
-    return flat if order is None else flat[order]
+    return flat if order is None else importer.made(node, flat[order])
 
 
 def _standardize(importer: Importer, node: Node, axes: Axes, value: Array) -> bool:

@@ -35,12 +35,13 @@ def features(importer: Importer, node: Node, axes: Axes, axis: int) -> Array | N
 
 
 def fill_linear(
-    weights: Array, bias: Callable[[], Array | None]
+    weights: Array, bias: Callable[[], Array | None], order: Array | None = None
 ) -> Callable[[Sequence[Array]], None]:
-    """Return what fills weights and biases; the bias may come with a later node."""
+    """Return what fills weights, their rows in an order, and biases, which may come later."""
 
     def fill(views: Sequence[Array]) -> None:
-        views[0][...] = weights.reshape(views[0].shape)
+        turned = weights if order is None else weights[order]
+        views[0][...] = turned.reshape(views[0].shape)
         found = bias()
         views[1][...] = 0 if found is None else found
 
@@ -90,8 +91,7 @@ def _product(
         kind = Conv1D if len(shape) == 2 else Conv2D
         arguments = {"filters": units, "kernel_size": 1}
     planned = Planned(node, kind, arguments, bias=bias)
-    turned = weights if order is None else weights[order]
-    planned.fill = fill_linear(turned, lambda: planned.bias)
+    planned.fill = fill_linear(weights, lambda: planned.bias, order)
     importer.add(planned)
     return Axes([*axes.axes[:last], (Part(units, label="c"),)])
 

@@ -174,10 +174,13 @@ def _reduce(kind: type[Any]) -> Callable[[Importer, Node, Axes], Axes]:
     return handler
 
 
-def _fill(arrays: Sequence[Array | float]) -> Callable[[Sequence[Array]], None]:
+def _fill(
+    arrays: Sequence[Array | float], order: Array | None
+) -> Callable[[Sequence[Array]], None]:
     def fill(views: Sequence[Array]) -> None:
         for view, array in zip(views, arrays, strict=True):
-            view[...] = array
+            turned = array if order is None or np.ndim(array) == 0 else np.asarray(array)[order]
+            view[...] = turned
 
     return fill
 
@@ -196,10 +199,9 @@ def _batch_normalization(importer: Importer, node: Node, axes: Axes) -> Axes:
     order = features(importer, node, axes, 1)
     if any(v.shape != axes.shape[1:2] for v in values):
         raise refuse(node, f"takes {axes.shape[1]} numbers each, got {[v.shape for v in values]}")
-    values = values if order is None else [v[order] for v in values]
     momentum = min(max(1 - node.real("momentum", 0.9), 0.0), 1.0)
     arguments = {"momentum": momentum, "epsilon": node.real("epsilon", 1e-5)}
-    importer.add(Planned(node, BatchNorm, arguments, _fill(values)))
+    importer.add(Planned(node, BatchNorm, arguments, _fill(values, order)))
     return axes
 
 
@@ -217,9 +219,8 @@ def _layer_normalization(importer: Importer, node: Node, axes: Axes) -> Axes:
     if len(importer.shape or ()) > 1 and axes.labels(last) != "c":
         raise refuse(node, "a layer normalises over the channels alone")
     values: list[Any] = [scale, 0.0 if shift is None else shift]
-    values = [v if order is None or np.ndim(v) == 0 else v[order] for v in values]
     arguments = {"epsilon": node.real("epsilon", 1e-5)}
-    importer.add(Planned(node, LayerNorm, arguments, _fill(values)))
+    importer.add(Planned(node, LayerNorm, arguments, _fill(values, order)))
     return axes
 
 

@@ -142,6 +142,33 @@ def _dropout(node: Node, inputs: Inputs, opset: int) -> Outputs:
     return x, np.ones(x.shape, bool)
 
 
+def _where(node: Node, inputs: Inputs, opset: int) -> Outputs:
+    arrays = [given(node, inputs, i, name) for i, name in enumerate(("condition", "X", "Y"))]
+    return np.where(*arrays)
+
+
+def _power(a: Array, b: Array) -> Array:
+    return np.power(a, b).astype(a.dtype)  # of the dtype of the base
+
+
+def _extreme(formula: Callable[[Array, Array], Array]) -> Operator:
+    """An operator of any number of inputs."""
+
+    def function(node: Node, inputs: Inputs, opset: int) -> Outputs:
+        result = given(node, inputs, 0, "data")
+        for number in range(1, len(inputs)):
+            result = formula(result, given(node, inputs, number, "data"))
+        return result
+
+    return function
+
+
+def _erf(x: Array) -> Array:
+    from scipy.special import erf
+
+    return np.asarray(erf(x), x.dtype)
+
+
 ELEMENTWISE: dict[str, Operator] = {
     "Relu": _native("relu"),
     "Sigmoid": _native("sigmoid"),
@@ -163,6 +190,14 @@ ELEMENTWISE: dict[str, Operator] = {
     "Sub": _binary(np.subtract),
     "Mul": _binary(np.multiply),
     "Div": _binary(_divide),
+    "Pow": _binary(_power),
+    "Max": _extreme(np.maximum),
+    "Min": _extreme(np.minimum),
+    "Equal": _binary(np.equal),
+    "Greater": _binary(np.greater),
+    "Less": _binary(np.less),
+    "Where": _where,
+    "Erf": _plain(_erf),
     "Exp": _plain(exp),
     "Log": _plain(log),
     "Sqrt": _plain(np.sqrt),

@@ -19,7 +19,7 @@ from ictus.io.onnx.operators.call import (
 from ictus.io.onnx.proto import Node, Tensor
 
 #: Numbers that an operator may make of none (ConstantOfShape, Expand).
-MAX_MADE = 1 << 28
+MAX_MADE = 1 << 26
 
 
 def bounded(node: Node, shape: list[int]) -> list[int]:
@@ -166,9 +166,10 @@ def _constant_of_shape(node: Node, inputs: Inputs, opset: int) -> Outputs:
 def _expand(node: Node, inputs: Inputs, opset: int) -> Outputs:
     x, wanted = given(node, inputs, 0, "data"), given(node, inputs, 1, "shape")
     try:
-        return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(int(n) for n in wanted)))
+        shape = np.broadcast_shapes(x.shape, tuple(int(n) for n in wanted))
     except ValueError:
         raise refuse(node, f"cannot make shape {wanted.tolist()} of {x.shape}") from None
+    return np.broadcast_to(x, bounded(node, list(shape)))
 
 
 def _pad(node: Node, inputs: Inputs, opset: int) -> Outputs:
