@@ -37,9 +37,14 @@ TEXT = """# Long time lags by a plain tanh network
 
 Made by `python examples/hessian_free_recurrent.py`: 100 tanh units in one layer, no gates. `memory`
 is 5-bit noiseless memorisation over T steps, measured on all 32 sequences: the share of those with
-a wrong answer. A run ends when fewer than 1 % of the sequences are wrong. Martens & Sutskever 2011
-solved most of the problems from T = 30 to 200, Pascanu et al. 2013 all of them to T = 200 with
-clipped gradients and a regulariser.
+a wrong answer; `order` is temporal order (experiment 6a), 10,000 sequences for training and 1,000
+others for the error. A run ends when fewer than 1 % of the sequences are wrong. sgd has momentum,
+clipped gradients and the regulariser of Pascanu et al. 2013; its runs were short, and say nothing
+about what it reaches: Pascanu et al. solved all of these problems to T = 200 by it, with many more
+updates. Martens & Sutskever 2011 solved most of them from T = 30 to 200. `memory` at T = 200 has
+structural damping 3 for seed 0, 6.7 for others. `adding` and `multiplication` are in the example
+but were not solved in the time of these runs: 84 % of the answers were still wrong after 10 passes
+of `adding` at T = 100.
 
 """
 
@@ -127,7 +132,7 @@ def train(
     rule: Any = HessianFree(
         damping=0.01 if problem == "memory" else 0.1,
         # Martens & Sutskever's 1/30 is for losses summed over steps; that of memory is a mean.
-        structural_damping=length / 30 if problem == "memory" else 1 / 30,
+        structural_damping=max(3.0, length / 30) if problem == "memory" else 1 / 30,
         curvature_size=options.curvature,
         cg_steps=200 if problem == "memory" else 15,
     )
@@ -172,7 +177,7 @@ def train(
 
 def table(results: list[dict[str, Any]]) -> str:
     lines = [
-        "| problem | T | optimiser | solved | iterations or epochs | errors left |",
+        "| problem | T | optimiser | solved | passes over the data | errors left |",
         "|---|---|---|---|---|---|",
     ]
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}

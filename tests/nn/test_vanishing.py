@@ -54,6 +54,20 @@ def test_gradient_is_that_of_the_recurrent_weights():
         assert gradient[place] - 1 == pytest.approx(slope, abs=1e-8)
 
 
+@pytest.mark.parametrize("factor", [1e-25, 1e-35, 1e20])
+def test_gradients_that_have_all_but_vanished_count_like_others(factor):
+    cache, d, recurrent = example()
+    cache.previous = cache.previous.astype(np.float32)
+    d, recurrent = d.astype(np.float32), recurrent.astype(np.float32)
+    penalty, results = VanishingPenalty(0.7), []
+    for scaled in (d, d * np.float32(factor)):
+        gradient = np.zeros_like(recurrent)
+        penalty.add_gradient(cache, scaled, recurrent, gradient)
+        results.append((gradient, penalty.value(cache, scaled, recurrent)))
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-3, atol=1e-5)
+    assert results[1][1] == pytest.approx(results[0][1], rel=1e-4)
+
+
 def network(penalty, seed=1):
     layers = [Recurrent(6, output="last", vanishing_penalty=penalty, scale=0.5), Dense(1)]
     return SequenceNetwork(2, layers, "squared_error", dtype=np.float64, seed=seed)

@@ -49,24 +49,25 @@ class VanishingPenalty:
         return VanishingPenalty(float(weight))
 
     def terms(self, cache: Any, d: Array, recurrent: Array) -> tuple[Array, Array, Array, Array]:
-        """Return ``d U^T f'``, f', the ratios n / m and the lengths m of all frames.
+        """Return ``e = d / m``, ``e U^T f'``, f' and the ratios n / m of all frames.
 
-        Ratios are 1, where the penalty has its minimum, for the first step of each sequence, before
-        which there is none, and where there is no gradient.
+        Gradients that have all but vanished are as good as others, so they are brought to length 1
+        first. Ratios are 1, where the penalty has its minimum, for the first step of each sequence,
+        before which there is none, and where there is no gradient.
         """
+        m = np.sqrt(np.square(d, dtype=np.float64).sum(axis=1, keepdims=True))
+        e = np.divide(d, m, out=np.zeros_like(d), where=m > 0, casting="same_kind")
         slopes = 1 - np.square(cache.previous)
         v = np.empty_like(d)
-        _core.gemm(d, recurrent.T, v, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        _core.gemm(e, recurrent.T, v, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
         v *= slopes
-        m = np.sqrt(np.square(d).sum(axis=1, dtype=np.float64))
-        n = np.sqrt(np.square(v).sum(axis=1, dtype=np.float64))
-        ratios = np.divide(n, m, out=np.ones_like(n), where=(m > 0) & (n > 0))
-        ratios[~cache.previous.any(axis=1)] = 1.0
-        return v, slopes, ratios, m
+        ratios = np.sqrt(np.square(v).sum(axis=1, dtype=np.float64))
+        ratios[(ratios == 0) | ~cache.previous.any(axis=1)] = 1.0
+        return e, v, slopes, ratios
 
     def value(self, cache: Any, d: Array, recurrent: Array) -> float:
         """Return the penalty, weight included."""
-        _, _, ratios, _ = self.terms(cache, d, recurrent)
+        ratios = self.terms(cache, d, recurrent)[3]
         return self.weight * float(np.square(ratios - 1).sum()) / len(d)
 
     def add_gradient(self, cache: Any, d: Array, recurrent: Array, gradient: Array) -> None:
@@ -80,15 +81,7 @@ class VanishingPenalty:
             The gradients with respect to the units' inputs.
         recurrent, gradient : array, shape (units, units)
         """
-        v, slopes, ratios, m = self.terms(cache, d, recurrent)
-        # d(n/m)/dv = v / (n m), and n = ratio * m.
-        denominator = ratios * np.square(m)
-        factors = np.divide(
-            2 * self.weight / len(d) * (ratios - 1),
-            denominator,
-            out=np.zeros_like(m),
-            where=denominator > 0,
-        )
+        e, v, slopes, ratios = self.terms(cache, d, recurrent)
         v *= slopes
-        v *= factors.astype(v.dtype)[:, None]
-        _core.gemm(v.T, d, gradient, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+        v *= (2 * self.weight / len(d) * (ratios - 1) / ratios).astype(v.dtype)[:, None]
+        _core.gemm(v.T, e, gradient, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
