@@ -124,11 +124,17 @@ entropies. Thresholds are those around which inner F at 0.5 s is best on the val
   and lag matrix: 0.33 million weights instead of 2.6. Two of them, averaged, in half precision,
   are the wheel's.
 * For three epochs each, to compare: *short* is the same network, *mel* the same without the lag
-  matrix. The full size of 2014 (`--variant published`) was not trained: its cost is not known.
+  matrix, which has learned nothing by then. In an earlier trial (40 songs, 8 epochs of 8,192
+  patches, positive within 1 s, no smoothing) the inner F at 0.5 s on 10 validation songs was 0.716
+  without and 0.819 with the lag matrix. The full size of 2014 (`--variant published`) was not
+  trained: what the smaller network costs is not known.
 * *novelty*: Foote's checkerboard, {novelty:g} s on each side, on the same spectrogram.
 * *librosa*: `librosa.segment.agglomerative` on 20 MFCC and chroma (the best of what was tried),
   as many sections as the length allows at the mean length that did best on the validation songs;
   and with the true number of sections, which no method is told.
+
+More epochs help (three, then 34 of two networks); the thresholds of few validation songs are rough.
+The networks' inner F at 0.5 s is 0.14 above that of novelty and 0.21 above that of librosa.
 
 On real music expect less: networks of this kind, trained on hundreds of annotated recordings,
 reached F 0.46 at 0.5 s on SALAMI (Ullrich et al. 2014), where annotators do not agree as a score
