@@ -1,8 +1,8 @@
 """The boundary models of the wheel: their corpus by seed, training, scores, and cards.
 
     python examples/boundary_models.py corpus --work DIR --songs 115
-    python examples/boundary_models.py train --work DIR --seed 1 --epochs 12
-    python examples/boundary_models.py train --work DIR --seed 2 --epochs 9
+    python examples/boundary_models.py train --work DIR --seed 1 --epochs 12, then --epochs 18
+    python examples/boundary_models.py train --work DIR --seed 2 --epochs 9, then --epochs 16
     python examples/boundary_models.py train --work DIR --variant mel --epochs 3  (see VARIANTS)
     python examples/boundary_models.py report --work DIR
 
@@ -38,6 +38,11 @@ LICENCE = "BSD-3-Clause"
 REAL = ("Vibe", "Sugar", "Fishin", "Hungarian")
 
 SEEDS = {"training": 2027, "test": 778}
+#: How the models of the wheel were trained; the schedule began anew with more epochs.
+COMMANDS = {
+    "boundaries-1": "train --seed 1 --epochs 12, then with --epochs 18",
+    "boundaries-2": "train --seed 2 --epochs 9, then with --epochs 16",
+}
 #: What is trained: the models of the wheel, and, for three epochs each, networks to compare.
 VARIANTS: dict[str, dict[str, Any]] = {
     "boundaries": {},
@@ -118,13 +123,18 @@ entropies. Thresholds are those around which inner F at 0.5 s is best on the val
 * *boundaries*: 16 and 32 maps, pooling by 2 after the second convolution, 64 units, spectrogram
   and lag matrix: 0.33 million weights instead of 2.6. Two of them, averaged, in half precision,
   are the wheel's.
-* For three epochs each, to compare: *short* is the same network, *mel* has no lag matrix,
-  *published* has the size of 2014 (32 and 64 maps, no second pooling, 128 units) with the lag
-  matrix.
+* For three epochs each, to compare: *short* is the same network, *mel* the same without the lag
+  matrix, which has learned nothing by then. In an earlier trial (40 songs, 8 epochs of 8,192
+  patches, positive within 1 s, no smoothing) the inner F at 0.5 s on 10 validation songs was 0.716
+  without and 0.819 with the lag matrix. The full size of 2014 (`--variant published`) was not
+  trained: what the smaller network costs is not known.
 * *novelty*: Foote's checkerboard, {novelty:g} s on each side, on the same spectrogram.
 * *librosa*: `librosa.segment.agglomerative` on 20 MFCC and chroma (the best of what was tried),
   as many sections as the length allows at the mean length that did best on the validation songs;
   and with the true number of sections, which no method is told.
+
+More epochs help (three, then 34 of two networks); the thresholds of few validation songs are rough.
+The networks' inner F at 0.5 s is 0.14 above that of novelty and 0.21 above that of librosa.
 
 On real music expect less: networks of this kind, trained on hundreds of annotated recordings,
 reached F 0.46 at 0.5 s on SALAMI (Ullrich et al. 2014), where annotators do not agree as a score
@@ -225,6 +235,7 @@ def _publish(work: Path, means: dict[str, float]) -> None:
             "name": f"ictus boundaries {number}",
             "description": DESCRIPTION,
             "licence": LICENCE,
+            "provenance": f"python examples/boundary_models.py {COMMANDS[path.stem]}",
             "training_data": DATA.format(songs=len(names), seed=SEEDS["training"]),
             "metrics": metrics | card["metrics"] | {"threshold": means["threshold"]},
         }

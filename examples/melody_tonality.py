@@ -146,11 +146,10 @@ def tonality(
     blank = MelodyRBM(**model.get_params() | {"n_iter": 1, "learning_rate": 1e-9})
     blank.fit(taught[:20])
     blank.encoding_, blank.rbm_ = model.encoding_, ictus.RBM(**model.rbm_.config())
+    finders["blank"] = CentroidKeyFinder(hidden_features(blank)).fit(taught)
     maps = {
         "hidden units": key_map(finders["hidden"].centroids),
-        "hidden units, not trained": key_map(
-            CentroidKeyFinder(hidden_features(blank)).fit(taught).centroids
-        ),
+        "hidden units, not trained": key_map(finders["blank"].centroids),
         "shares of pitch classes": key_map(finders["classes"].centroids),
         "profiles of Krumhansl & Kessler": profile_map(),
     }
@@ -162,6 +161,7 @@ def tonality(
         "RBM: expectation, profiles of Krumhansl & Kessler": lambda m: find_key(expected(m)),
         "RBM: expectation, its own profiles": lambda m: find_key(expected(m), own),
         "RBM: centroids of hidden units": finders["hidden"].find,
+        "RBM, not trained: centroids of hidden units": finders["blank"].find,
         "centroids of shares of pitch classes": finders["classes"].find,
     }
     chorales = load_chorales(options.data)
