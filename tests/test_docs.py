@@ -10,7 +10,7 @@ BLOCK = re.compile(r"^```python runnable\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def pages():
-    return [page for page in sorted(DOCS.glob("*.md")) if BLOCK.search(page.read_text("utf-8"))]
+    return [page for page in sorted(DOCS.rglob("*.md")) if BLOCK.search(page.read_text("utf-8"))]
 
 
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="the pages are not beside the tests")
