@@ -7,7 +7,9 @@ of ``examples/gallery``. Nothing is fetched from elsewhere.
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from typing import Any
 
 import ictus
 
@@ -25,6 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+suppress_warnings = ["toc.not_included"]  # pages of results are linked from their list
 exclude_patterns = ["_templates"]
 templates_path = ["_templates"]
 
@@ -44,12 +47,12 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py",
+    "parallel": False,
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
     "min_reported_time": 1e9,
-    "reset_argv": lambda configuration, script: [],
     "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",
 }
@@ -63,3 +66,14 @@ nitpicky = False
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
+
+
+def _escape_shapes(
+    app: Any, what: str, name: str, item: Any, options: Any, lines: list[str]
+) -> None:
+    """The star of a shape such as (rows, *input_shape) is no emphasis."""
+    lines[:] = [re.sub(r"(?<=[ (])\*(?=[a-z])", r"\\*", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", _escape_shapes)

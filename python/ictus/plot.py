@@ -17,6 +17,19 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = [
+    "beats",
+    "code_map",
+    "confusion_matrix",
+    "curves",
+    "free_energy_gap",
+    "image_rows",
+    "learning_curve",
+    "update_histograms",
+    "weight_histograms",
+    "weight_images",
+]
+
 Array = NDArray[Any]
 
 TRAINING, VALIDATION, NEUTRAL = "#1f5a99", "#c8553d", "#5f6b7a"

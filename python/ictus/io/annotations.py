@@ -20,6 +20,17 @@ from numpy.typing import NDArray
 
 from ictus.train.files import write_atomically
 
+__all__ = [
+    "AnnotationError",
+    "Events",
+    "format_annotation",
+    "format_beats",
+    "format_sections",
+    "format_times",
+    "read_annotation",
+    "write_annotation",
+]
+
 Array = NDArray[Any]
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from ictus.train.files import write_atomically
 
+__all__ = ["write_arff"]
+
 Array = NDArray[Any]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")

@@ -19,6 +19,15 @@ import numpy.typing as npt
 
 from ictus.train.files import write_atomically
 
+__all__ = [
+    "AudioFile",
+    "AudioFileError",
+    "AudioWarning",
+    "audio_blocks",
+    "read_audio",
+    "write_audio",
+]
+
 Samples = npt.NDArray[np.float32]
 Path_ = str | os.PathLike[str]
 

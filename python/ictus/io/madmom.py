@@ -19,6 +19,8 @@ from ictus.io.madmom_convolution import KINDS, convolutional_network, is_convolu
 from ictus.io.plain_pickle import Name, PickleError, Record, read_pickle
 from ictus.nn import GRU, LSTM, Dense, Layer, Network, Recurrent, SequenceNetwork
 
+__all__ = ["MadmomModelError", "load_madmom"]
+
 Array = npt.NDArray[Any]
 
 _LAYERS = (

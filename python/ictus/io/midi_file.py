@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from ictus.io.annotations import AnnotationError, Events
 
+__all__ = ["MidiFile", "format_events", "format_notes", "parse_midi", "read_events", "read_midi"]
+
 Array = NDArray[Any]
 
 MIDI_NOTE = np.dtype(

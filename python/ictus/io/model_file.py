@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from ictus.nn import Network
 from ictus.train.files import write_atomically
 
+__all__ = ["ModelFileError", "load", "read_card", "save"]
+
 Array = NDArray[Any]
 
 FORMAT_VERSION = 1

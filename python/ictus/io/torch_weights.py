@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ictus.nn import GRU, LSTM, BatchNorm, Conv2D, Dense, Embedding, Flatten, Layer, Network
 from ictus.nn.recurrent import RecurrentBase
 
+__all__ = ["load_torch_weights"]
+
 Array = NDArray[Any]
 Views = Sequence[Array]
 Flattened = tuple[int, ...] | None

@@ -18,7 +18,7 @@ def cg_damp(
     l2: float = 0.0,
     segments: Array | None = None,
 ) -> float:
-    """Add the damping to a curvature product and return ``direction . product``.
+    """Add the damping to a curvature product and return ``direction @ product``.
 
     ``product += (damping + l2 inside segments) * direction``.
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ictus.io.annotations import Events, read_annotation
 
+__all__ = ["Evaluation", "evaluate", "evaluate_all", "find_pairs"]
+
 Array = NDArray[Any]
 
 KINDS = ("beats", "downbeats", "onsets", "segments")

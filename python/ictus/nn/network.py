@@ -87,8 +87,8 @@ class Network(CurvatureProducts, Chain):
     def checked_targets(self, y: Any, x: Array) -> Array:
         """Return targets of the examples x as the passes take them, a row an example.
 
-        Labels (rows,) or a matrix (rows, output_size); where the outputs have places, labels (rows,
-        *places) or values (rows, *places, output_size).
+        Labels (rows,) or a matrix (rows, output_size); where the outputs have places, labels
+        (rows, *places) or values (rows, *places, output_size).
 
         Raises
         ------

@@ -20,7 +20,7 @@ class Noise(Layer):
     corruption : {"masking", "gaussian", "salt_and_pepper"}
         masking: an input becomes 0 with probability ``level`` (and nothing is scaled, unlike in
         :class:`Dropout`). salt_and_pepper: with probability ``level`` it becomes ``low`` or
-        ``high``, either as likely. gaussian: N(0, ``level``^2) is added.
+        ``high``, either as likely. gaussian: N(0, ``level ** 2``) is added.
     level : float
         A probability in [0, 1], or a standard deviation, not negative.
     low, high : float
