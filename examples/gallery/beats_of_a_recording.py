@@ -12,14 +12,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ictus import music
-from ictus.music.beats import model_path
 
 recording = next(
     folder / "examples/audio/vibe_ace.ogg"
     for folder in Path.cwd().resolve().parents
     if (folder / "examples/audio/vibe_ace.ogg").exists()
 )
-tracker = music.BeatTracker(music.load_networks([model_path("beats")]))
+tracker = music.BeatTracker(music.load_networks([music.model_path("beats")]))
 found = tracker.track(recording)
 print(f"{len(found.times)} beats, {music.tempo_of_beats(found.times):.1f} beats a minute")
 
