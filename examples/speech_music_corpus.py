@@ -295,7 +295,7 @@ def training_sounds(data: Path, work: Path, utterances: int, pieces: int) -> dic
     real |= _files(list((data / "vocadito").glob("*.flac")))
     real |= _files(list((data / "madmom_testdata" / "audio").glob("*sample*.*")))
     music |= cut(real, copies=3)
-    other = noises(360, 0, 4.0) | cut(_named(data / "librosa_audio", ("humpback",)))
+    other = noises(1200, 0, 4.0) | cut(_named(data / "librosa_audio", ("humpback",)))
     return {"speech": speech, "music": music, "other": other}
 
 

@@ -42,7 +42,13 @@ from speech_music_report import NETWORKS, Scored, frame_scores, write_report
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
 STEP = 4  # every fourth frame of the programmes is an example
-SETTINGS: dict[str, Any] = {"epochs": 6, "dropout": 0.2}
+SETTINGS: dict[str, Any] = {
+    "epochs": 10,
+    "dropout": 0.4,
+    "hidden_units": (256,),
+    "machine_examples": 100_000,
+    "machine_epochs": 30,
+}
 DESCRIPTION = (
     "Speech and music in recordings: excerpts of 24 frames of 40 mel bands (0.96 s at 16 kHz), "
     "whitened; {factors} covariance and {mean_units} mean units of a mean-covariance RBM, "
@@ -68,9 +74,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of what is made")
     folder = os.environ.get("ICTUS_DATA", "data")
     parser.add_argument("--data", type=Path, default=Path(folder), help="default: $ICTUS_DATA")
-    parser.add_argument("--programmes", type=int, default=120, help="of a minute, for training")
-    parser.add_argument("--utterances", type=int, default=360)
-    parser.add_argument("--pieces", type=int, default=170)
+    parser.add_argument("--programmes", type=int, default=400, help="of a minute, for training")
+    parser.add_argument("--utterances", type=int, default=700)
+    parser.add_argument("--pieces", type=int, default=400)
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results")

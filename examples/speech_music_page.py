@@ -96,26 +96,25 @@ Frame errors (frames of 40 ms) of the speech/music model of the wheel, of the sa
 without pre-training, of one that begins with a Gaussian RBM, and of two classifiers on MFCC
 (mean and deviation over the same 0.96 s of 20 coefficients and of their differences). All
 learned from the same {minutes} minutes of material and are smoothed alike: a second's mean,
-0.5, nothing shorter than 0.6 s. The log-odds of each are lowered until the
-errors on other synthetic voices, pieces and noises, where not both are there, are at most a quarter
-more than the fewest.
+0.5, nothing shorter than 0.6 s. The log-odds of each are lowered by what gives the
+fewest errors on other synthetic voices, pieces and noises, where not both are there. The forest
+learned from {forest} examples drawn at random, the others from all.
 {summary}
 Means over both classes and both tests. "Area" is that under the curve of hits over false alarms,
 recordings of one thing and mixtures at -10 to 10 decibels together: no threshold counts.
 
 Over all thresholds together the network that learned features without labels first separates both
-classes best. At the thresholds of the tables it errs half as often on one thing alone as the same
-network from random weights (mostly on noises), and misses a little more in mixtures. The random
-forest errs less where there is one thing alone, since it takes neither rain nor engines for music,
-and misses more of the softer of both.
+classes best, and it errs least on one thing alone. The same network from random weights errs
+several times as often there and misses less in mixtures, which is the other side of its threshold.
 
 No recording, speaker or piece of the tests is in the material. "Shared data": another
 LibriSpeech speaker, two other speakers of fsdd, 13 recordings of music (MDB Drums mixes,
 ballroom, SIMAC, JTD, two of librosa's), noises, a robin. "Debian": spoken prompts of
 `asterisk-core-sounds` by five voices in five languages (8 kHz), and the first 30 s of each piece
-of music of SuperTux. Earlier states of the model were scored on both sets before the mixing of the
-material and the rule of the shifts were settled; nothing was trained on them. A frame is speech (or
-music) where the recording is not silent for more than 0.6 s.
+of music of SuperTux. Earlier states of the model were scored on both sets before the mixing and
+the amount of the material, the settings (by validation loss) and the rule of the shifts were
+settled; nothing was trained on them. A frame is speech (or music) where the recording is not
+silent for more than 0.6 s.
 
 The material: synthetic speech (espeak-ng, flite) and music (`ictus.music.synthesis`), three pieces
 of real music, a singer and some seconds of others, and the real speech there was under free
@@ -188,6 +187,7 @@ def page(facts: dict[str, Any]) -> str:
     spent, made = facts["speed"], facts["made on"]
     return PAGE.format(
         minutes=made["minutes of training"],
+        forest=f"{made['examples of the forest']:,}",
         clean=clean,
         mixed=mixed,
         summary=summary(facts, places),
