@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +35,6 @@ BANDS, EXCERPT = 40, 24  # mel bands; frames that the network sees at once
 FLOOR = 1e-3  # added to magnitudes: white noise at about -86 decibels of full scale
 ROWS_AT_ONCE = 4096
 
-# A network's caches serve one pass at a time, whose kernels work on all threads anyway.
-ONE_AT_A_TIME = Lock()
 #: The model that ictus brings.
 PRETRAINED = Path(__file__).with_name("pretrained") / "speech_music.ictus"
 # Chosen on validation material; see docs/results/speech_music.md.
@@ -200,8 +197,7 @@ class SpeechMusicDetector:
         return np.concatenate([*parts, np.empty((0, len(CLASSES)), np.float32)])
 
     def _outputs(self, rows: Floats) -> Samples:
-        with ONE_AT_A_TIME:
-            total = sum(network.predict(rows) for network in self.networks)
+        total = sum(network.predict(rows) for network in self.networks)
         return np.asarray(total / len(self.networks), np.float32)
 
     def _excerpts(self, blocks: Iterable[Samples]) -> Iterator[Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
@@ -20,7 +21,16 @@ from ictus.nn.parameters import (
     weight_segments,
     weight_views,
 )
+from ictus.nn.sequences import SequenceCache
 from ictus.nn.shapes import Passes, as_shape, examples, size_of
+
+
+class ThreadCaches(threading.local):
+    """What passes keep: each thread has its own, so threads may share a network."""
+
+    def __init__(self, layers: Sequence[Layer], shape: Shape, dtype: np.dtype[Any]) -> None:
+        self.passes = Passes(layers, shape, dtype)
+        self.sequences: list[SequenceCache] = []
 
 
 class Chain:
@@ -61,7 +71,7 @@ class Chain:
             )
         ]
         self._gradient_views = self.views(self.gradient)
-        self._passes = Passes(self.layers, self.input_shape, self.dtype)
+        self._of_thread = ThreadCaches(self.layers, self.input_shape, self.dtype)
         self._shared = shared_below(self.layers)
         self.initialize()
 
@@ -103,6 +113,10 @@ class Chain:
         return weight_views(self.layers, self._views)
 
     # --- passes -------------------------------------------------------------------------------
+
+    @property
+    def _passes(self) -> Passes:
+        return self._of_thread.passes
 
     def check_input(self, x: Any) -> Array:
         """Return x as a C-contiguous array (rows, *input_shape) of the network's dtype.

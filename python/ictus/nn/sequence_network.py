@@ -52,7 +52,6 @@ class SequenceNetwork(Network):
                     )
                 whole = layer.output == "last"
         self.last_output = whole
-        self._sequence_caches: list[SequenceCache] = []
 
     @property
     def symbols(self) -> bool:
@@ -112,9 +111,10 @@ class SequenceNetwork(Network):
     def _batch_caches(
         self, batch: SequenceBatch, record: bool, states: list[Array] | None = None
     ) -> list[Cache]:
-        if not self._sequence_caches:
-            self._sequence_caches = [SequenceCache(self.dtype) for _ in self.layers]
-        return self.fit_caches(batch, self._sequence_caches, record, states)
+        kept = self._of_thread.sequences
+        if not kept:
+            kept += [SequenceCache(self.dtype) for _ in self.layers]
+        return self.fit_caches(batch, kept, record, states)
 
     def fit_caches(
         self,
