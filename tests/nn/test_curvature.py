@@ -146,7 +146,7 @@ def test_structural_damping_is_the_curvature_of_the_hidden_states(chain):
     def states():
         inner.parameters[:count] = network.parameters[:count]
         inner.forward(x)
-        return inner._sequence_caches[0].y.copy()
+        return inner._of_thread.sequences[0].y.copy()
 
     j = jacobian(states, network.parameters)
     h = states().ravel()

@@ -99,7 +99,7 @@ def test_descent_along_it_brings_the_lengths_together():
 
     def penalty():
         model.loss_and_gradient(x, y)
-        cache = model._sequence_caches[0]
+        cache = model._of_thread.sequences[0]
         model.forward(x)
         d = np.zeros((len(x.frames), 6))
         keep = model.layers[0].take_pass
