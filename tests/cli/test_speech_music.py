@@ -11,9 +11,10 @@ import ictus
 from ictus.cli import main
 from ictus.io.annotations import Events, read_annotation, write_annotation
 from ictus.io.audio import write_audio
-from ictus.music.speech_music import PRETRAINED
+from ictus.music.networks import MODEL_FOLDER
 from tests.music.test_speech_music import RATE, level_network, loud_then_quiet
 
+PRETRAINED = MODEL_FOLDER / "speech_music.ictus"
 needs_model = pytest.mark.skipif(not PRETRAINED.is_file(), reason="no model is installed")
 
 

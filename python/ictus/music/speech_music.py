@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from scipy.ndimage import uniform_filter1d
 from ictus.io.annotations import Events
 from ictus.music.features import Features, Resolution
 from ictus.music.filterbanks import mel_filterbank
+from ictus.music.networks import model_path
 
 if TYPE_CHECKING:
     from ictus.nn import Network
@@ -35,8 +35,6 @@ BANDS, EXCERPT = 40, 24  # mel bands; frames that the network sees at once
 FLOOR = 1e-3  # added to magnitudes: white noise at about -86 decibels of full scale
 ROWS_AT_ONCE = 4096
 
-#: The model that ictus brings.
-PRETRAINED = Path(__file__).with_name("pretrained") / "speech_music.ictus"
 # Chosen on validation material; see docs/results/speech_music.md.
 SMOOTHING = 1.0  # seconds
 SHORTEST = 0.6  # seconds: shorter segments and gaps are no segments and gaps
@@ -298,12 +296,7 @@ def load_detector_networks(paths: Sequence[str | os.PathLike[str]] = ()) -> list
     from ictus.nn import Network
 
     networks: list[Any] = []
-    if not paths and not PRETRAINED.is_file():
-        raise FileNotFoundError(
-            "no model for speech and music is installed; give a model file (--model FILE), trained "
-            "by 'ictus train speech-music'"
-        )
-    for path in paths or [PRETRAINED]:
+    for path in paths or [model_path("speech_music")]:
         model = load(path)
         if type(model) is not Network or model.output_size != len(CLASSES):
             raise ValueError(f"{os.fspath(path)} holds a {type(model).__name__}, no speech/music "

@@ -36,6 +36,12 @@ class ChannelLayer(Layer):
         return values.reshape(-1, self.channels)
 
 
+def scaling_gradients(grad: Array, rows: Array, into: Views, accumulate: bool) -> None:
+    """Put the gradients of scale and shift of ``scale * rows + shift`` into their views."""
+    for view, sums in zip(into, (np.einsum("ij,ij->j", grad, rows), grad.sum(axis=0)), strict=True):
+        view[...] = view + sums if accumulate else sums
+
+
 class Affine(ChannelLayer):
     """``y = scale * x + shift`` of each channel; both are trained.
 
@@ -76,9 +82,7 @@ class Affine(ChannelLayer):
     ) -> Array | None:
         assert cache.x is not None, "backward needs a forward pass before it"
         rows = self.rows(grad)
-        sums = np.einsum("ij,ij->j", rows, self.rows(cache.x)), rows.sum(axis=0)
-        for into, of_parameter in zip(gradient_views, sums, strict=True):
-            into[...] = into + of_parameter if accumulate else of_parameter
+        scaling_gradients(rows, self.rows(cache.x), gradient_views, accumulate)
         if not propagate:
             return None
         rows *= views[0]

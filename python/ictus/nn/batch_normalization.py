@@ -9,6 +9,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels.activation import activation_number
+from ictus.nn.affine import ChannelLayer
 from ictus.nn.layer import Array, Cache, Draws, Layer, Shape, Sizes, Views
 
 
@@ -23,7 +24,7 @@ class _Channels:
         self.x: Array | None = None
 
 
-class BatchNorm(Layer):
+class BatchNorm(ChannelLayer):
     """Normalises each channel over the minibatch, then scales and shifts it (Ioffe & Szegedy 2015).
 
     ``y = f(scale * (x - mean) / sqrt(variance + epsilon) + shift)``; channels are the last axis of
@@ -46,7 +47,6 @@ class BatchNorm(Layer):
     """
 
     kind = "batch_norm"
-    channels: int = 0
 
     def __init__(
         self, activation: str = "identity", *, momentum: float = 0.1, epsilon: float = 1e-5
@@ -59,17 +59,6 @@ class BatchNorm(Layer):
             raise ValueError(f"BatchNorm: epsilon must be a positive number, got {epsilon!r}")
         self.momentum: float = float(momentum)
         self.epsilon: float = float(epsilon)
-
-    def connect(self, input_size: int) -> int:
-        self.input_size = self.output_size = self.channels = input_size
-        return input_size
-
-    def connect_shape(self, shape: Shape) -> Shape:
-        self.connect(int(shape[-1] or 0))
-        return shape
-
-    def output_shape(self, shape: Sizes) -> Sizes:
-        return shape
 
     @property
     def parameter_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -84,13 +73,10 @@ class BatchNorm(Layer):
         scale[...] = variance[...] = 1
         shift[...] = mean[...] = 0
 
-    def _rows(self, values: Array) -> Array:
-        return values.reshape(-1, self.channels)
-
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         kept: _Channels = cache.kept or _Channels(self.channels, x.dtype)
         cache.kept = kept
-        kept.x, kept.training = self._rows(x), draws is not None
+        kept.x, kept.training = self.rows(x), draws is not None
         _core.batch_normalization(
             kept.x,
             views[0],
@@ -99,7 +85,7 @@ class BatchNorm(Layer):
             views[3],
             kept.mean,
             kept.reciprocal,
-            self._rows(cache.y),
+            self.rows(cache.y),
             self._activation,
             self.epsilon,
             self.momentum,
@@ -123,7 +109,7 @@ class BatchNorm(Layer):
         kept: _Channels = cache.kept
         assert kept.x is not None, "backward needs a forward pass before it"
         self._times_derivative(grad, cache)
-        rows = self._rows(grad)
+        rows = self.rows(grad)
         _core.batch_normalization_backward(
             rows,
             kept.x,
@@ -145,13 +131,13 @@ class BatchNorm(Layer):
         assert kept.x is not None, "jvp needs a forward pass before it"
         _core.batch_normalization_tangent(
             kept.x,
-            None if x_dot is None else self._rows(x_dot),
+            None if x_dot is None else self.rows(x_dot),
             kept.mean,
             kept.reciprocal,
             views[0],
             direction_views[0],
             direction_views[1],
-            self._rows(cache.tangent),
+            self.rows(cache.tangent),
             kept.training,
         )
         self._times_derivative(cache.tangent, cache)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus.nn.affine import ChannelLayer
+from ictus.nn.affine import ChannelLayer, scaling_gradients
 from ictus.nn.layer import Array, Cache, Draws, Views
 
 
@@ -84,9 +84,7 @@ class LayerNorm(ChannelLayer):
     ) -> Array | None:
         kept: _Normalized = cache.kept
         rows = self.rows(grad)
-        sums = np.einsum("ij,ij->j", rows, kept.rows), rows.sum(axis=0)
-        for into, of_parameter in zip(gradient_views, sums, strict=True):
-            into[...] = into + of_parameter if accumulate else of_parameter
+        scaling_gradients(rows, kept.rows, gradient_views, accumulate)
         if not propagate:
             return None
         self._through(rows * views[0], kept, rows)

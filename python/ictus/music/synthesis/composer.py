@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from ictus.music.synthesis.drum_writing import (
 )
 from ictus.music.synthesis.harmony import random_key
 from ictus.music.synthesis.orchestra import INSTRUMENTS, choose_program
-from ictus.music.synthesis.score import Part, Score, notes, tempo_curve
+from ictus.music.synthesis.score import Part, Score, tempo_curve
 from ictus.music.synthesis.style import Style
 from ictus.music.synthesis.styles import STYLES
 
@@ -253,15 +254,18 @@ class PieceWriter:
         return melody_bar(material, i, role)
 
     def _parts(self, curve: str) -> list[Part]:
+        written = ((role, np.concatenate(bars)) for role, bars in self.notes.items() if bars)
+        return self._played(
+            curve, ((role, made[made["start"] > -1e-9]) for role, made in written if len(made))
+        )
+
+    def _played(self, curve: str, written: Iterable[tuple[str, Array]]) -> list[Part]:
+        """Give roles and their notes to players: instruments, levels, and how exact they are."""
         generator, family = self.generator, self.style.family
         machine = curve == "constant" and generator.random() < 0.6
         tight = 0.0 if machine else generator.uniform(0.002, 0.012)
         parts = []
-        for role, gathered in self.notes.items():
-            made = np.concatenate(gathered) if gathered else notes(np.zeros(0))
-            if not len(made):
-                continue
-            made = made[made["start"] > -1e-9]
+        for role, made in written:
             looser = {"melody": 1.6, "second melody": 1.6, "voice": 3.0}.get(role, 1.0)
             plain = {"second melody": "melody"}.get(role, role)
             parts.append(

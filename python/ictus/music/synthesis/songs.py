@@ -17,7 +17,6 @@ from ictus.music.synthesis.accompaniment import make_material
 from ictus.music.synthesis.composer import ROLES, PieceWriter, Section, checked_style
 from ictus.music.synthesis.drum_writing import Groove, crash, fill, make_groove, play_groove
 from ictus.music.synthesis.harmony import SCALES, Key
-from ictus.music.synthesis.orchestra import choose_program
 from ictus.music.synthesis.score import Part, Score, notes, tempo_curve
 from ictus.music.synthesis.style import Style
 from ictus.music.synthesis.styles import STYLES
@@ -163,7 +162,7 @@ class SongWriter(PieceWriter):
         per_bar = np.full(self.bars, beats)
         seconds = tempo_curve(curve, per_bar, self.tempo, generator)
         return Score(
-            parts=self._song_parts(curve),
+            parts=self._parts(curve),
             beats_per_bar=per_bar,
             beat_seconds=seconds / np.repeat(factors, beats),
             sections=outline,
@@ -353,28 +352,9 @@ class SongWriter(PieceWriter):
             made.extend(played)
         return made
 
-    def _song_parts(self, curve: str) -> list[Part]:
-        generator, family = self.generator, self.style.family
-        machine = curve == "constant" and generator.random() < 0.6
-        tight = 0.0 if machine else generator.uniform(0.002, 0.012)
-        parts: list[Part] = []
-        for (role, _), gathered in sorted(self.played.items()):
-            made = np.concatenate(gathered)
-            if not len(made):
-                continue
-            looser = {"melody": 1.6, "second melody": 1.6, "voice": 3.0}.get(role, 1.0)
-            plain = {"second melody": "melody"}.get(role, role)
-            parts.append(
-                Part(
-                    role=plain,
-                    notes=made,
-                    program=choose_program(family, plain, generator, self.instruments),
-                    delay=0.0 if machine else float(generator.normal(0.0, 0.006)),
-                    jitter=float(tight * looser + (0.012 if role == "voice" else 0.0)),
-                    gain=float(generator.normal(0.0, 2.5)),
-                )
-            )
-        return parts
+    def _parts(self, curve: str) -> list[Part]:
+        written = ((role, np.concatenate(bars)) for (role, _), bars in sorted(self.played.items()))
+        return self._played(curve, ((role, made) for role, made in written if len(made)))
 
 
 def _transposed(bar: Array, up: int) -> Array:
