@@ -55,6 +55,9 @@ def _library() -> Any:
         "fluid_settings_setnum": (integer, [pointer, text, ctypes.c_double]),
         "fluid_settings_setint": (integer, [pointer, text, integer]),
         "fluid_synth_sfload": (integer, [pointer, text, integer]),
+        "fluid_synth_get_sfont_by_id": (pointer, [pointer, integer]),
+        "fluid_synth_add_sfont": (integer, [pointer, pointer]),
+        "fluid_synth_remove_sfont": (integer, [pointer, pointer]),
         "fluid_synth_program_select": (integer, [pointer, integer, integer, integer, integer]),
         "fluid_synth_noteon": (integer, [pointer, integer, integer, integer]),
         "fluid_synth_noteoff": (integer, [pointer, integer, integer]),
@@ -81,6 +84,26 @@ def _library() -> Any:
 def is_available() -> bool:
     """Return whether FluidSynth and a sound font are installed."""
     return sound_font() is not None and _library() is not None
+
+
+class _Font:
+    """A sound font that was read once, for all synthesisers of this process."""
+
+    def __init__(self, path: str) -> None:
+        library = _library()
+        # The font belongs to the synthesiser that read it, which stays as long as the process.
+        self._settings = library.new_fluid_settings()
+        library.fluid_settings_setint(self._settings, b"synth.dynamic-sample-loading", 1)
+        self._reader = library.new_fluid_synth(self._settings)
+        number = library.fluid_synth_sfload(self._reader, os.fsencode(path), 0)
+        if number < 0:
+            raise RuntimeError(f"FluidSynth cannot read the sound font {path}")
+        self.address = library.fluid_synth_get_sfont_by_id(self._reader, number)
+
+
+@lru_cache(maxsize=4)
+def _font(path: str) -> _Font:
+    return _Font(path)
 
 
 class FluidSynth:
@@ -125,13 +148,13 @@ class FluidSynth:
             ("synth.polyphony", 128),
         ):
             library.fluid_settings_setint(self._settings, name.encode(), number)
+        self._shared = _font(os.fspath(chosen))
         self._synth = library.new_fluid_synth(self._settings)
-        self._font = library.fluid_synth_sfload(self._synth, os.fsencode(chosen), 1)
-        if self._font < 0:
-            raise RuntimeError(f"FluidSynth cannot read the sound font {chosen}")
+        self._font = library.fluid_synth_add_sfont(self._synth, self._shared.address)
 
     def __del__(self) -> None:
         if getattr(self, "_synth", None):
+            self._library.fluid_synth_remove_sfont(self._synth, self._shared.address)
             self._library.delete_fluid_synth(self._synth)
             self._library.delete_fluid_settings(self._settings)
 
