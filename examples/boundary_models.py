@@ -63,7 +63,16 @@ def make_corpus(work: Path, songs: int, tests: int, jobs: int) -> None:
         print(f"{name}: {count} songs in {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def train(work: Path, variant: str, songs: int, epochs: int, seed: int, jobs: int) -> None:
+def train(
+    work: Path,
+    variant: str,
+    songs: int,
+    epochs: int,
+    seed: int,
+    jobs: int,
+    start: Path | None = None,
+    rate: float = 0.001,
+) -> None:
     """Train one network on the first songs of the corpus; go on from its checkpoint."""
     examples = find_examples(work / "training", "segments")[:songs]
     started = time.perf_counter()
@@ -75,7 +84,9 @@ def train(work: Path, variant: str, songs: int, epochs: int, seed: int, jobs: in
             flush=True,
         )
 
-    settings = BoundaryTraining(epochs=epochs, seed=seed, validation=0.0, **VARIANTS[variant])
+    settings = BoundaryTraining(
+        epochs=epochs, seed=seed, learning_rate=rate, validation=0.0, **VARIANTS[variant]
+    )
     trained = train_boundaries(
         examples,
         feature_cache(work / "features", "boundaries", jobs=jobs),
@@ -83,6 +94,7 @@ def train(work: Path, variant: str, songs: int, epochs: int, seed: int, jobs: in
         checkpoint=work / f"{variant}-{seed}.checkpoint",
         progress=False,
         callbacks=[report],
+        start=ictus.load(start) if start else None,
     )
     command = f"train --variant {variant} --songs {len(examples)} --epochs {epochs} --seed {seed}"
     card = {
@@ -288,6 +300,8 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="a network to begin with")
+    parser.add_argument("--rate", type=float, default=0.001, help="first learning rate")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.step == "corpus":
@@ -300,6 +314,8 @@ def main() -> None:
             options.epochs,
             options.seed,
             options.jobs,
+            options.start,
+            options.rate,
         )
     else:
         data = os.environ.get("ICTUS_DATA")

@@ -52,8 +52,13 @@ from ictus.music.training.recordings import split
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
 RESULTS = ROOT / "docs" / "results"
-SEEDS = {"training": 2027, "test": 778}
+SEEDS = {"training": 2028, "test": 778}
 SECONDS = 20.0
+#: Who plays in the training and the test corpus, and what the built-in synthesiser draws from.
+CORPORA = {
+    "test": {"ensemble": "mixed", "timbres": "plain"},
+    "training": {"ensemble": "varied", "timbres": "wide"},
+}
 PUBLISHED = ("onsets", "onsets_online")  # the models that go into the wheel
 DATA = (
     "{pieces} pieces of {seconds:.0f} s (bands, drums, solo instruments, voices) composed by "
@@ -92,11 +97,13 @@ def make_corpus(work: Path, pieces: int, tests: int, jobs: int) -> None:
     if not fluidsynth.is_available():
         raise SystemExit("FluidSynth and its sound font are needed: see docs/music_training.md")
     for name, count in (("test", tests), ("training", pieces)):
-        options: dict[str, Any] = {"seconds": SECONDS, "instruments": name, "ensemble": "mixed"}
+        options: dict[str, Any] = {"seconds": SECONDS, "instruments": name, **CORPORA[name]}
         write_corpus(work / name, count, SEEDS[name], jobs=jobs, synthesizer="mixed", **options)
 
 
-def settings_of(model: str, epochs: int, seed: int) -> OnsetTraining | RecurrentOnsetTraining:
+def settings_of(
+    model: str, epochs: int, seed: int, rate: float = 0.05
+) -> OnsetTraining | RecurrentOnsetTraining:
     """The schedule of the paper, pressed into fewer epochs; the learning rate falls to 2 %."""
     if model == "onsets_rnn":
         return RecurrentOnsetTraining(epochs=epochs, seed=seed)
@@ -104,6 +111,7 @@ def settings_of(model: str, epochs: int, seed: int) -> OnsetTraining | Recurrent
         model=model,
         epochs=epochs,
         seed=seed,
+        learning_rate=rate,
         momentum_epochs=(0.1 * epochs, 0.2 * epochs),
         decay=0.02 ** (1 / epochs),
     )
@@ -114,7 +122,7 @@ def train(
 ) -> dict[str, Any]:
     """Train one model on the first pieces of the corpus; go on from its checkpoint."""
     examples = find_examples(work / "training", "onsets")[: options.pieces]
-    settings = replace(settings_of(model, options.epochs, options.seed), **changes)
+    settings = replace(settings_of(model, options.epochs, options.seed, options.rate), **changes)
     started = time.perf_counter()
     stem = f"{model}{name}-{options.seed}"
 
@@ -130,6 +138,7 @@ def train(
         checkpoint=work / f"{stem}.checkpoint",
         progress=False,
         callbacks=[report],
+        **({"start": ictus.load(options.start)} if options.start else {}),
     )
     seconds = float(np.sum(trained.history["seconds"]))
     card = {
@@ -336,9 +345,11 @@ def main() -> None:
     parser.add_argument("step", choices=["corpus", "train", "ablation", "report"])
     parser.add_argument("model", nargs="?", choices=list(ONSET_MODELS), default="onsets")
     parser.add_argument("--work", type=Path, default=Path("onset-models"))
-    parser.add_argument("--pieces", type=int, default=480)
+    parser.add_argument("--pieces", type=int, default=1000)
     parser.add_argument("--tests", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--start", type=Path, help="a network to begin with")
+    parser.add_argument("--rate", type=float, default=0.05, help="first learning rate")
     parser.add_argument("--ablation-pieces", type=int, default=40)
     parser.add_argument("--ablation-epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)

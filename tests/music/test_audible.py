@@ -117,7 +117,7 @@ def test_mixed_ensembles_are_pieces_of_a_corpus():
     assert kinds == {True, False}
     piece = make_piece(0, 1, seconds=3.0, ensemble="drums", synthesizer="builtin")
     assert len(piece.onsets) and np.abs(piece.audio).max() > 0.1
-    with pytest.raises(ValueError, match="ensemble must be one of band, drums, solo, voice, mixed"):
+    with pytest.raises(ValueError, match="ensemble must be one of band, drums, solo, voice"):
         compose_for("choir", np.random.SeedSequence(0))
 
 

@@ -171,6 +171,9 @@ def test_training_finds_boundaries_and_resumes_to_the_same_bits(folder, tmp_path
     train_boundaries(examples, cache, settings, **options, callbacks=[stop])
     again = train_boundaries(examples, cache, settings, **options)
     np.testing.assert_array_equal(again.network.numbers, trained.network.numbers)
+    still = BoundaryTraining(**SMALL | {"epochs": 1, "learning_rate": 1e-30}, validation=0.2)
+    same = train_boundaries(examples, cache, still, progress=False, start=trained.network)
+    np.testing.assert_array_equal(same.network.numbers, trained.network.numbers)
 
 
 def test_mistakes(folder, tmp_path):

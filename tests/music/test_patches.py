@@ -156,6 +156,17 @@ def test_an_interrupted_training_goes_on_to_the_same_bits(folder):
     assert rest.network.numbers.tobytes() == whole.network.numbers.tobytes()
 
 
+def test_training_begins_with_another_network(folder):
+    cache = FeatureCache(folder / "cache", strokes, "strokes")
+    examples = find_examples(folder, "onsets")
+    first = train_onsets(examples, cache, settings(), progress=False)
+    still = settings(epochs=1, learning_rate=1e-30)
+    again = train_onsets(examples, cache, still, progress=False, start=first.network)
+    np.testing.assert_array_equal(again.network.numbers, first.network.numbers)
+    with pytest.raises(ValueError, match="start must have the"):
+        train_onsets(examples, cache, settings(units=3), progress=False, start=first.network)
+
+
 def test_mistakes_are_explained(folder):
     with pytest.raises(ValueError, match="model must be one of onsets, onsets_online"):
         OnsetTraining(model="beats")

@@ -30,6 +30,8 @@ FPS, WINDOW, BANDS = 100, 1024, 24
 LOWEST, HIGHEST = 60.0, 16_000.0  # Hz
 #: A note is heard where it raises the power of the mix this much in so many bands.
 RISE, RISING_BANDS = 4.0, 2
+#: A note without an attack is heard where it leads in so many of its loudest bands.
+LEADING, LOUDEST = 3, 8
 FLOOR = 1e-6  # power of what nobody hears, relative to the loudest of all bands and frames
 
 
@@ -118,3 +120,25 @@ def audible(times: Array, powers: Array, mix: Array) -> Array:
         masked[first] = FLOOR * mix.max()
     ratio = np.sort(rise / np.maximum(masked, 1e-30), axis=1)
     return np.asarray(ratio[:, -RISING_BANDS] >= RISE - 1.0)
+
+
+def present(times: Array, powers: Array, mix: Array) -> Array:
+    """Return for each time whether one group of instruments is heard after it in the mix.
+
+    For notes that begin without getting louder (:mod:`ictus.music.synthesis.lines`): within 50 ms
+    the group is more than half of the power in at least three of its eight loudest bands.
+
+    Parameters
+    ----------
+    times, powers, mix
+        As of :func:`audible`.
+    """
+    times = np.asarray(times)
+    if not len(times):
+        return np.zeros(0, bool)
+    frame = np.round(times * FPS).astype(int)
+    after = np.clip(frame[:, None] + np.arange(1, 6), 0, len(mix) - 1)
+    own, whole = powers[after].mean(1), mix[after].mean(1) + FLOOR * mix.max()
+    loudest = np.argsort(own, axis=1)[:, -LOUDEST:]
+    share = np.take_along_axis(own / whole, loudest, axis=1)
+    return np.asarray((share > 0.5).sum(1) >= LEADING)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ictus.music.synthesis.audible import attack_delay
 from ictus.music.synthesis.drum_sounds import DrumKit
+from ictus.music.synthesis.lines import render_line
 from ictus.music.synthesis.score import Part
-from ictus.music.synthesis.tones import Timbre, render_note
+from ictus.music.synthesis.tones import KINDS, Timbre, render_note
 
 Array = NDArray[Any]
 
@@ -23,6 +24,22 @@ ROLE_KINDS: dict[str, tuple[str, ...]] = {
     "voice": ("voice",),
     "other": ("struck", "plucked"),
 }
+#: Kinds of sound for each role where timbres are drawn from wider ranges.
+WIDE_KINDS: dict[str, tuple[str, ...]] = {
+    "bass": ("plucked", "plucked", "plucked", "bass", "struck", "fm", "brass"),
+    "chords": ("plucked", "plucked", "struck", "organ", "fm", "pad", "bar", "voice"),
+    "pad": ("pad", "organ", "brass", "voice", "struck"),
+    "melody": ("plucked", "fm", "brass", "organ", "struck", "voice", "bar", "pad"),
+    "voice": ("voice",),
+    "other": KINDS,
+}
+#: Share of the lines (render_line) among the melodies then; a voice is always one.
+LINES = 0.45
+
+
+def is_line(part: Part, generator: np.random.Generator) -> bool:
+    """Return whether a part becomes a line, where timbres are wide."""
+    return part.role == "voice" or (part.role == "melody" and generator.random() < LINES)
 
 
 def render_part(
@@ -32,6 +49,9 @@ def render_part(
     rate: int,
     generator: np.random.Generator,
     delays: Array | None = None,
+    *,
+    wide: bool = False,
+    line: bool = False,
 ) -> Array:
     """Return the sound of one part, shape (samples,), float32.
 
@@ -48,33 +68,43 @@ def render_part(
         Of the timbre.
     delays : array, shape (notes,), optional
         Becomes the seconds until the attack of each note is heard; drums have none.
+    wide : bool
+        Whether timbres and drums are drawn from wider ranges.
+    line : bool
+        Whether the part is a line (:mod:`ictus.music.synthesis.lines`).
     """
+    if line:
+        made, late = render_line(notes, seconds, rate, generator)
+        if delays is not None:
+            delays[:] = late
+        return made
     out = np.zeros(int(np.ceil(seconds * rate)), np.float32)
     starts = np.round(notes["start"] * rate).astype(np.int64)
     loudness = (notes["velocity"] / 127.0).astype(np.float32) ** 1.6
     if part.role == "drums":
-        kit = DrumKit(rate, generator)
+        kit = DrumKit(rate, generator, wide=wide)
         takes = generator.integers(0, kit.takes, len(notes))
         for start, key, take, level in zip(
             starts.tolist(), notes["pitch"].tolist(), takes.tolist(), loudness, strict=True
         ):
             _add(out, start, kit.stroke(key, take), level)
         return out
-    kinds = ROLE_KINDS.get(part.role, ROLE_KINDS["other"])
-    timbre = Timbre.draw(str(generator.choice(kinds)), generator)
+    known = WIDE_KINDS if wide else ROLE_KINDS
+    draw = Timbre.draw_widely if wide else Timbre.draw
+    timbre = draw(str(generator.choice(known.get(part.role, known["other"]))), generator)
     # A note is rendered once for each pitch and duration; a voice never sings twice the same.
     durations = np.maximum(np.round(notes["duration"] * 20.0), 1.0) / 20.0
     rendered: dict[tuple[int, float], Array] = {}
-    late: dict[tuple[int, float], float] = {}
+    attacks: dict[tuple[int, float], float] = {}
     for i, (start, pitch, duration, level) in enumerate(
         zip(starts.tolist(), notes["pitch"].tolist(), durations.tolist(), loudness, strict=True)
     ):
         place = (pitch, min(duration, 6.0))
         if place not in rendered or timbre.kind == "voice":
             rendered[place] = render_note(timbre, pitch, place[1], rate, generator)
-            late[place] = 0.0 if delays is None else attack_delay(rendered[place], rate)
+            attacks[place] = 0.0 if delays is None else attack_delay(rendered[place], rate)
         if delays is not None:
-            delays[i] = late[place]
+            delays[i] = attacks[place]
         _add(out, start, rendered[place], level)
     return out
 

@@ -38,10 +38,15 @@ class DrumKit:
     generator : numpy.random.Generator
     takes : int
         How many different strokes a drum has.
+    wide : bool
+        Whether parameters come from wider ranges; some kits are then played with brushes.
     """
 
-    def __init__(self, rate: int, generator: np.random.Generator, takes: int = 3) -> None:
-        self.rate, self.generator, self.takes = rate, generator, takes
+    def __init__(
+        self, rate: int, generator: np.random.Generator, takes: int = 3, *, wide: bool = False
+    ) -> None:
+        self.rate, self.generator, self.takes, self.wide = rate, generator, takes, wide
+        self.brushes = bool(wide and generator.random() < 0.25)
         self.parameters: dict[str, dict[str, float]] = {}
         self.sounds: dict[tuple[int, int], Array] = {}
 
@@ -52,10 +57,27 @@ class DrumKit:
             kind = SOUNDS.get(key, "wood")
             if kind not in self.parameters:
                 self.parameters[kind] = _parameters(kind, self.generator)
+                if self.wide:
+                    _widen(self.parameters[kind], self.generator)
+                if self.brushes and kind in BRUSHED:
+                    self.parameters[kind]["brush"] = float(self.generator.uniform(0.002, 0.02))
             sound = _make(kind, key, self.parameters[kind], self.rate, self.generator)
             peak = max(float(np.abs(sound).max()), 1e-9)
             self.sounds[key, take] = np.asarray(sound / peak, np.float32)
         return self.sounds[key, take]
+
+
+#: Drums that brushes are for.
+BRUSHED = ("snare", "tom", "ride", "crash", "closed hat", "open hat")
+
+
+def _widen(parameters: dict[str, float], generator: np.random.Generator) -> None:
+    """Spread decays and frequencies beyond the usual ranges, in place."""
+    spread = {"decay": 0.5, "pitch": 0.25, "scale": 0.2, "low": 0.3, "noise": 0.5, "sweep": 0.5}
+    for name in spread.keys() & parameters.keys():
+        parameters[name] *= float(np.exp(generator.normal(0.0, spread[name])))
+    if "low" in parameters:
+        parameters["low"] = min(parameters["low"], 9000.0)
 
 
 def _parameters(kind: str, generator: np.random.Generator) -> dict[str, float]:
@@ -89,6 +111,9 @@ def _make(
     count = int(rate * min(decay * 5 + 0.02, 3.0))
     time = np.arange(count) / rate
     fade = np.exp(-time / decay)
+    if "brush" in p:  # many wires, which do not strike together
+        noise = filtered_noise(count, 600, 14000, rate, generator)
+        return noise * fade * np.minimum(time / p["brush"], 1.0) + 0.1 * noise * (time < 0.001)
     if kind == "kick":
         phase = p["pitch"] * time + p["sweep"] * p["fall"] * (1 - np.exp(-time / p["fall"]))
         click = generator.standard_normal(count) * np.exp(-time / 0.002) * 0.3
@@ -104,7 +129,7 @@ def _make(
         noise = filtered_noise(count, p["low"], 12000, rate, generator)
         return body * np.exp(-time / (0.5 * decay)) * 0.7 + p["noise"] * 2 * noise * fade
     if kind == "clap":
-        noise = filtered_noise(count, p["low"], p["high"], rate, generator)
+        noise = filtered_noise(count, min(p["low"], 0.6 * p["high"]), p["high"], rate, generator)
         bursts = sum(
             np.exp(-np.maximum(time - d, 0) / 0.004) * (time >= d) for d in (0, 0.009, 0.02)
         )

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.music.synthesis import effects, fluidsynth
-from ictus.music.synthesis.audible import audible, band_powers, fluidsynth_delays
-from ictus.music.synthesis.builtin import render_part
+from ictus.music.synthesis.audible import audible, band_powers, fluidsynth_delays, present
+from ictus.music.synthesis.builtin import is_line, render_part
 from ictus.music.synthesis.score import Part, Score, perform
 
 Array = NDArray[Any]
@@ -19,6 +19,9 @@ Array = NDArray[Any]
 AUDIBLE_VELOCITY = 25
 #: Onsets nearer than this are one, in seconds.
 SAME_ONSET = 0.012
+TIMBRES = ("plain", "wide")
+#: How often the built-in synthesiser plays a group, of plain and of wide timbres.
+BUILT_IN = (0.3, 0.5)
 GROUPS = ("drums", "bass", "harmony", "lead")
 
 
@@ -58,6 +61,7 @@ def render(
     synthesizer: str = "auto",
     sample_rate: int = 44100,
     effect: float = 1.0,
+    timbres: str = "plain",
 ) -> Recording:
     """Play and record a score.
 
@@ -74,11 +78,14 @@ def render(
     sample_rate : int
     effect : float
         Strength of the mix's effects; 0: the plain sum.
+    timbres : {"plain", "wide"}
+        "wide": the built-in synthesiser plays more often, draws its sounds from wider ranges, and
+        sings and bows lines without attacks (:mod:`ictus.music.synthesis.lines`).
 
     Raises
     ------
     ValueError
-        An unknown synthesiser.
+        An unknown synthesiser, or unknown timbres.
     RuntimeError
         FluidSynth was asked for and is not installed.
     """
@@ -86,14 +93,18 @@ def render(
         raise ValueError(
             f"synthesizer must be auto, builtin, fluidsynth or mixed, got {synthesizer!r}"
         )
+    if timbres not in TIMBRES:
+        raise ValueError(f"timbres must be plain or wide, got {timbres!r}")
     if synthesizer == "auto":
         synthesizer = "mixed" if fluidsynth.is_available() else "builtin"
     generator = np.random.Generator(np.random.PCG64(seed))
     events = perform(score, generator)
     seconds = score.seconds + float(generator.uniform(0.3, 2.0))
-    stems, sources, delays = _stems(score, events, seconds, sample_rate, synthesizer, generator)
+    stems, sources, delays, lines = _stems(
+        score, events, seconds, sample_rate, synthesizer, generator, wide=timbres == "wide"
+    )
     mixed, total = _mix(stems, sample_rate, effect, generator)
-    heard = _heard(score.parts, events, delays, stems, total, sample_rate)
+    heard = _heard(score.parts, events, delays, lines, stems, total, sample_rate)
     return Recording(
         mixed,
         sample_rate,
@@ -124,13 +135,16 @@ def _stems(
     rate: int,
     synthesizer: str,
     generator: np.random.Generator,
-) -> tuple[dict[str, Array], dict[str, str], list[Array]]:
-    """The sound of each group, where it came from, and the delays of all attacks."""
+    *,
+    wide: bool,
+) -> tuple[dict[str, Array], dict[str, str], list[Array], set[int]]:
+    """The sound of each group, where it came from, the delays of all attacks, and the lines."""
+    lines: set[int] = set()
     stems: dict[str, Array] = {}
     sources: dict[str, str] = {}
     delays = [np.zeros(len(e)) for e in events]
     for group in GROUPS:
-        built_in = generator.random() < 0.3
+        built_in = generator.random() < BUILT_IN[wide]
         members = [i for i, part in enumerate(score.parts) if _group(part) == group]
         inside: list[int] = []
         for i in members:
@@ -140,7 +154,18 @@ def _stems(
         outside = [i for i in members if i not in inside]
         sound = np.zeros(int(np.ceil(seconds * rate)), np.float32)
         for i in inside:
-            made = render_part(score.parts[i], events[i], seconds, rate, generator, delays[i])
+            if wide and is_line(score.parts[i], generator):
+                lines.add(i)
+            made = render_part(
+                score.parts[i],
+                events[i],
+                seconds,
+                rate,
+                generator,
+                delays[i],
+                wide=wide,
+                line=i in lines,
+            )
             sound += _levelled(made) * _gain(score.parts[i].gain)
         if outside:
             machine = fluidsynth.FluidSynth(rate)
@@ -154,7 +179,7 @@ def _stems(
             sources[group] = "+".join(
                 name for name, used in (("builtin", inside), ("fluidsynth", outside)) if used
             )
-    return stems, sources, delays
+    return stems, sources, delays, lines
 
 
 def _gain(decibels: float) -> np.float32:
@@ -244,6 +269,7 @@ def _heard(
     parts: list[Part],
     events: list[Array],
     delays: list[Array],
+    lines: set[int],
     stems: dict[str, Array],
     total: Array,
     rate: int,
@@ -252,9 +278,10 @@ def _heard(
     mix = band_powers(total, rate)
     powers = {group: band_powers(stem, rate) for group, stem in stems.items()}
     heard = []
-    for part, event, delay in zip(parts, events, delays, strict=True):
+    for number, (part, event, delay) in enumerate(zip(parts, events, delays, strict=True)):
         times = event["start"] + delay
-        heard.append(times[audible(times, powers[_group(part)], mix)])
+        test = present if number in lines else audible
+        heard.append(times[test(times, powers[_group(part)], mix)])
     return heard
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, lfilter
+from scipy.signal import butter, lfilter, sosfilt
+
+from ictus.music.synthesis.effects import peak
 
 Array = NDArray[Any]
 
-KINDS = ("plucked", "struck", "organ", "fm", "brass", "voice", "pad", "bass")
+KINDS = ("plucked", "struck", "organ", "fm", "brass", "voice", "pad", "bass", "bar")
 #: Centres of the first three formants in Hz: a, e, i, o, u (Peterson & Barney 1952).
 VOWELS = (
     (730, 1090, 2440),
@@ -45,6 +47,12 @@ class Timbre:
         Of frequency modulation.
     noise : float
         Level of breath or pick noise.
+    position : float
+        Where a string is plucked, as a share of its length; 0: everywhere.
+    partials : array, shape (2, partials)
+        Of a bar or bell: frequencies as multiples of the pitch, and levels.
+    body : array, shape (sections, 6)
+        Filter of the body of the instrument; none: it has no sections.
     """
 
     kind: str
@@ -59,6 +67,9 @@ class Timbre:
     ratio: float
     index: float
     noise: float
+    position: float = 0.0
+    partials: Array = field(default_factory=lambda: np.array([[1.0], [1.0]]))
+    body: Array = field(default_factory=lambda: np.zeros((0, 6)))
 
     @classmethod
     def draw(cls, kind: str, generator: np.random.Generator) -> Timbre:
@@ -82,6 +93,45 @@ class Timbre:
             noise=float(u(0.0, 0.06)),
         )
 
+    @classmethod
+    def draw_widely(cls, kind: str, generator: np.random.Generator) -> Timbre:
+        """Return a timbre of a kind from wider ranges: soft attacks, dull and noisy sounds, bodies.
+
+        They cover more than instruments do, so that a network that was trained on them has heard
+        something like an instrument that it does not know.
+        """
+        timbre = cls.draw(kind, generator)
+        u = generator.uniform
+
+        def between(low: float, high: float) -> float:  # evenly in the logarithm
+            return float(np.exp(u(np.log(low), np.log(high))))
+
+        struck = kind in ("plucked", "struck", "fm", "bass", "bar")
+        timbre.brightness = float(u(0.3, 3.2) if kind != "plucked" else u(0.3, 7.0))
+        timbre.attack = between(0.001, 0.04) if struck else between(0.004, 0.16)
+        timbre.decay = between(0.08, 4.0)
+        timbre.release = between(0.01, 0.5)
+        if timbre.sustain or generator.random() < 0.2:
+            timbre.sustain = float(u(0.1, 1.0))
+        timbre.ratio = float(generator.choice([timbre.ratio, between(0.5, 8.0)]))
+        timbre.noise = float(generator.choice([0.0, between(0.002, 0.15)]))
+        timbre.position = float(u(0.05, 0.5))
+        count = int(generator.integers(2, 8))
+        bar = np.square((2 * np.arange(count) + 3.0) / 3.0)  # of a free bar, nearly
+        ratios = np.append(1.0, np.sort(u(1.3, 12.0, count - 1)))
+        ratios = bar if generator.random() < 0.5 else ratios
+        timbre.partials = np.array([ratios, np.append(1.0, u(0.05, 0.9, count - 1))])
+        if generator.random() < 0.5:
+            timbre.body = np.array(
+                [
+                    peak(
+                        float(generator.normal(0.0, 8.0)), between(80.0, 6000.0), u(0.7, 5.0), 44100
+                    )
+                    for _ in range(int(generator.integers(1, 5)))
+                ]
+            )
+        return timbre
+
 
 def render_note(
     timbre: Timbre, pitch: float, seconds: float, rate: int, generator: np.random.Generator
@@ -96,15 +146,25 @@ def render_note(
         phase = 2 * np.pi * frequency * time
         depth = timbre.index * np.exp(-time / (0.5 * timbre.decay))
         sound = np.sin(phase + depth * np.sin(timbre.ratio * phase))
+    elif timbre.kind == "bar":
+        sound = np.zeros(count)
+        for number, (ratio, level) in enumerate(timbre.partials.T):
+            if ratio * frequency < 0.45 * rate:
+                fade = np.exp(-time * ((1.0 + number) / timbre.decay - 1.0 / timbre.decay))
+                sound += level * np.sin(2 * np.pi * ratio * frequency * time) * fade
+        sound /= timbre.partials[1].sum()
     else:
         phase = _phase(timbre, frequency, time)
-        sound = _wave(_harmonics(timbre, frequency, rate, generator), phase)
+        sound = wave(_harmonics(timbre, frequency, rate, generator), phase)
         if timbre.kind in ("struck", "bass"):
-            dark = _wave(_harmonics(timbre, frequency, rate, generator, 1.2), phase)
+            dark = wave(_harmonics(timbre, frequency, rate, generator, 1.2), phase)
             fade = np.exp(-time / (0.3 * timbre.decay))
             sound = sound * fade + dark * (1.0 - fade)
     if timbre.noise:
         sound = sound + timbre.noise * generator.standard_normal(count, np.float32)
+    if len(timbre.body):
+        sound = sosfilt(timbre.body, sound)
+        sound = sound / max(float(np.abs(sound).max()), 1e-9)
     return np.asarray(sound * envelope(timbre, time, seconds), np.float32)
 
 
@@ -130,6 +190,8 @@ def karplus_strong(
     burst = generator.uniform(-1.0, 1.0, whole)
     smooth = np.exp(-0.5 * timbre.brightness)
     burst = lfilter([smooth], [1.0, smooth - 1.0], burst)
+    if timbre.position:  # harmonics with a node there are missing
+        burst = burst - np.roll(burst, max(int(timbre.position * whole), 1))
     excitation = np.zeros(count)
     excitation[: min(whole, count)] = burst[:count]
     loop = np.zeros(whole + 2)
@@ -178,7 +240,7 @@ def _harmonics(
     return np.asarray(wave / max(float(np.abs(wave).max()), 1e-12), np.float32)
 
 
-def _wave(table: Array, phase: Array) -> Array:
+def wave(table: Array, phase: Array) -> Array:
     """Read a period at these phases, linearly interpolated."""
     place = (phase - np.floor(phase)) * TABLE
     index = place.astype(np.int32)

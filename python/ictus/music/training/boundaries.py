@@ -22,6 +22,7 @@ from ictus.music.boundaries import (
 )
 from ictus.music.training.cache import FeatureCache
 from ictus.music.training.folder import Example
+from ictus.music.training.patches import begin_with
 from ictus.music.training.recordings import Material, Schedule, Trained, material, split
 from ictus.nn import Conv2D, Dense, Dropout, Flatten, MaxPool, Network
 from ictus.optim import Adam
@@ -269,6 +270,7 @@ def train_boundaries(
     progress: bool | None = None,
     callbacks: Sequence[Callable[[Any, int], Any]] = (),
     comm: Any = None,
+    start: Network | None = None,
 ) -> TrainedBoundaries:
     """Train a boundary detector on recordings with annotated sections.
 
@@ -286,6 +288,8 @@ def train_boundaries(
         Written after each epoch; if it exists, training goes on from it to the same bits.
     progress, callbacks, comm
         See :class:`ictus.train.Trainer`.
+    start : Network, optional
+        Of the same shape, to begin with instead of chance.
 
     Raises
     ------
@@ -302,6 +306,8 @@ def train_boundaries(
     made = material(chosen, cache, targets, played=settings.changes(), rate=rate)
     batches = _patches(made, settings)
     network = settings.network(sliding=False)
+    if start is not None:
+        begin_with(network, start)
     trainer = DrawnTrainer(
         network,
         Adam(settings.learning_rate, clip_norm=5.0),

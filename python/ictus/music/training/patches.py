@@ -269,6 +269,7 @@ def train_patches(
     progress: bool | None = None,
     callbacks: Sequence[Callable[[Any, int], Any]] = (),
     comm: Any = None,
+    start: Network | None = None,
 ) -> Trained:
     """Train a network on patches of annotated recordings.
 
@@ -286,6 +287,8 @@ def train_patches(
         Written after each epoch; if it exists, training goes on from it to the same bits.
     progress, callbacks, comm
         See :class:`ictus.train.Trainer`; the cache should have the same `comm`.
+    start : Network, optional
+        Of the same shape, to begin with instead of chance; its standardisation stays.
 
     Returns
     -------
@@ -326,8 +329,10 @@ def train_patches(
             shuffle=False,
         )
     network = settings.network(made.features[0].shape[1])
-    mean, deviation = statistics(made.features)
-    standardize(network, mean, deviation, settings.channels)
+    if start is None:
+        standardize(network, *statistics(made.features), settings.channels)
+    else:
+        begin_with(network, start)
     patience = settings.early_stopping
     trainer = PatchTrainer(
         network,
@@ -346,6 +351,22 @@ def train_patches(
     trainer.resume()
     history = trainer.fit_patches(batches, held_out)
     return Trained(network, history, [e.name for e in chosen], [e.name for e in kept])
+
+
+def begin_with(network: Network, start: Network) -> None:
+    """Give a network all numbers of another one.
+
+    Raises
+    ------
+    ValueError
+        It has not as many.
+    """
+    if network.numbers.shape != start.numbers.shape:
+        raise ValueError(
+            f"start must have the {network.numbers.size} numbers of the settings' network, got "
+            f"{start.numbers.size}"
+        )
+    network.numbers[...] = start.numbers
 
 
 def standardize(network: Network, mean: Array, deviation: Array, channels: int) -> None:
