@@ -1,5 +1,7 @@
 """Hessian-free optimisation on objectives with known answers: damping, search, breakdowns."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,28 @@ def test_minimises_a_function_that_is_no_quadratic():
     np.testing.assert_allclose(objective.parameters, 1, atol=1e-3)
 
 
+def test_the_average_is_kept_beside_the_iterate():
+    matrix, b = well()
+    plain, averaged = Quadratic(matrix, b, np.ones(6)), Quadratic(matrix, b, np.ones(6))
+    first, second = prepared(plain), prepared(averaged, averaging=0.75)
+    expected = np.zeros(6)
+    for step in range(1, 9):
+        first.iterate(plain)
+        log = second.iterate(averaged)
+        # The mean of the first four, then an exponential average.
+        decay = min(1 - 1 / step, 0.75)
+        expected = decay * expected + (1 - decay) * plain.parameters
+        np.testing.assert_allclose(averaged.parameters, expected, rtol=1e-12)
+        np.testing.assert_array_equal(second.state["iterate"], plain.parameters)
+        assert log.new_loss == plain.loss()
+    before = averaged.parameters.copy(), second.state["iterate"].copy()
+    averaged.product = lambda direction, out: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        second.iterate(averaged)
+    np.testing.assert_array_equal(averaged.parameters, before[0])
+    np.testing.assert_array_equal(second.state["iterate"], before[1])
+
+
 def test_l2_is_part_of_the_objective():
     matrix, b = well()
     objective = Quadratic(matrix, b, np.zeros(6))
@@ -157,7 +181,9 @@ class TestBreakdowns:
 
     def test_negative_preconditioner_at_once(self):
         objective = Quadratic(np.eye(2), np.ones(2), np.zeros(2))
-        objective.kronecker = lambda seed, damping: lambda v, out: np.negative(v, out=out)
+        factors = SimpleNamespace(count=1.0)
+        factors.preconditioner = lambda count, damping: lambda v, out: np.negative(v, out=out)
+        objective.kronecker = lambda seed: factors
         optimizer = prepared(objective, preconditioner="kronecker")
         log = optimizer.iterate(objective)
         assert (log.cg_reason, log.step_length) == ("negative preconditioner", 0.0)

@@ -42,6 +42,26 @@ def test_beats_gradient_descent_on_a_deep_autoencoder():
     assert second.loss(x, x) - entropy < 0.6 * (first.loss(x, x) - entropy)
 
 
+def test_factors_of_earlier_iterations_serve_those_after():
+    x, network = patterns(), autoencoder()
+    optimizer = HessianFree(factor_every=3, factor_decay=0.5, cg_steps=4, averaging=0.9)
+    seen = []
+
+    def note(trainer, epoch):
+        seen.append((optimizer.state["moments"].copy(), *optimizer.state["moment_numbers"]))
+
+    trainer = Trainer(network, optimizer, batch_size=len(x), callbacks=[note])
+    losses = trainer.fit(x, x, epochs=30)["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    for i in range(1, 30):
+        assert (seen[i][1] == seen[i - 1][1]) == (i % 3 != 0)
+        same = np.array_equal(seen[i][0], seen[i - 1][0])
+        assert same == (i % 3 != 0)
+    # 120, then 120 + 0.5 * 120, ...
+    assert [seen[i][1] for i in (0, 3, 6)] == [120, 180, 210]
+    assert seen[3][2] == trainer.history["damping"][3]
+
+
 def test_the_history_has_the_log():
     history = train(autoencoder(), patterns(), 3, damping=2.0, l2=1e-3)
     names = ("loss", "damping", "reduction_ratio", "cg_steps", "cg_chosen", "step_length")
@@ -53,14 +73,23 @@ def test_the_history_has_the_log():
 
 @pytest.mark.usefixtures("keep_threads")
 @pytest.mark.parametrize("batch_size", [50, 120])
-def test_resumes_to_the_same_bits(tmp_path, batch_size):
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"preconditioner": "fisher"},
+        {"factor_every": 4, "factor_decay": 0.7, "averaging": 0.8},
+        {"factor_decay": 0.7},
+    ],
+    ids=["diagonal", "factors kept, averages", "factors averaged"],
+)
+def test_resumes_to_the_same_bits(tmp_path, batch_size, rule):
     x = patterns()
     options = {"batch_size": batch_size, "epochs": 6}
     validation = (x[:20], x[:20])
     whole, half, other = (autoencoder() for _ in range(3))
 
     def trainer(network, **more):
-        optimizer = HessianFree(curvature_size=30, preconditioner="fisher")
+        optimizer = HessianFree(curvature_size=30, **rule)
         more["early_stopping"] = EarlyStopping(5)
         return Trainer(network, optimizer, **options, **more)
 

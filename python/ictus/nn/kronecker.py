@@ -93,8 +93,12 @@ class KroneckerFactors:
 
     Attributes
     ----------
+    moments : array
+        All sums in one vector.
     inputs, gradients : list of array
-        Of each layer with parameters the sums A and S over the examples so far.
+        Of each layer with parameters the sums A and S over the examples so far: views.
+    count : float
+        The examples so far.
     """
 
     def __init__(self, network: Any) -> None:
@@ -106,12 +110,18 @@ class KroneckerFactors:
         self.network = network
         self._layers = [i for i, layer in enumerate(network.layers) if layer.parameter_shapes]
         sizes = [network.layers[i].parameter_shapes[0] for i in self._layers]
-        self.inputs = [np.zeros((rows + 1, rows + 1), network.dtype) for rows, _ in sizes]
-        self.gradients = [np.zeros((units, units), network.dtype) for _, units in sizes]
+        shapes = [(n + 1, n + 1) for n, _ in sizes] + [(n, n) for _, n in sizes]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        self.moments = np.zeros(ends[-1], network.dtype)
+        parts = np.split(self.moments, ends[:-1])
+        views = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        self.inputs, self.gradients = views[: len(sizes)], views[len(sizes) :]
+        self.count = 0.0
 
     def add(self, x: Array, generator: np.random.Generator) -> None:
         """Add the moments of some examples."""
         network = self.network
+        self.count += len(x)
         rows, caches = network._passes.enter(x)
         logits = network._forward(rows, caches, False, 0)
         grad = random_gradient(network.loss_function, logits, generator)
@@ -151,9 +161,10 @@ class KroneckerFactors:
             s = gradients.astype(np.float64) / count
             sizes = np.trace(a) / len(a), np.trace(s) / len(s)
             share = math.sqrt(sizes[0] / sizes[1]) if sizes[1] > 0 else 1.0
-            # Not below what rounding of the sums amounts to.
+            # Enough that the inverse is positive definite in the network's precision, too.
             for matrix, size, own in ((a, sizes[0], root * share), (s, sizes[1], root / share)):
-                matrix[np.diag_indices_from(matrix)] += max(own, 1e-6 * size, 1e-30)
+                least = len(matrix) * np.finfo(self.network.dtype).eps * size
+                matrix[np.diag_indices_from(matrix)] += max(own, least, 1e-30)
             pairs.append((inverse_of(a), inverse_of(s)))
         return KroneckerPreconditioner(pairs, self.network)
 

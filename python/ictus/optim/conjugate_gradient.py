@@ -106,7 +106,7 @@ class ConjugateGradient:
         self._start(product, gradient, start, damping, l2, segments)
         p[...] = 0
         advance, turn = self._steps(inverse, gradient, p, ap, x, r)
-        rho, doubled = advance(0.0)
+        rho, doubled = advance(0.0, False)
         turn(0.0)
         solution = Solution()
         values = [-0.5 * doubled]
@@ -125,20 +125,22 @@ class ConjugateGradient:
                 solution.reason = "negative curvature"
                 break
             before = rho
-            rho, doubled = advance(before / curvature)
+            last = step == self.max_steps
+            rho, doubled = advance(before / curvature, last)
             values.append(-0.5 * doubled)
             solution.steps = step
             if report is not None:
                 report(step, values[-1])
             done = self._enough_progress(values, step)
-            if done or step >= keep_at or step == self.max_steps:
+            if done or step >= keep_at or last:
                 self._keep(solution, x, values[-1])
                 while keep_at <= step:
                     keep_at *= self.kept_ratio
             if done:
                 solution.reason = "progress"
                 break
-            turn(rho / before)
+            if not last:
+                turn(rho / before)
         if solution.steps and (not solution.iterates or solution.iterates[-1][0] != solution.steps):
             self._keep(solution, x, values[-1])
         return solution
@@ -171,17 +173,22 @@ class ConjugateGradient:
 
     def _steps(
         self, inverse: Inverse | None, gradient: Array, p: Array, ap: Array, x: Array, r: Array
-    ) -> tuple[Callable[[float], tuple[float, float]], Callable[[float], None]]:
-        """The step along p, which returns ``r M^-1 r`` and the value, and the turn of p."""
+    ) -> tuple[Callable[[float, bool], tuple[float, float]], Callable[[float], None]]:
+        """The step along p, which returns ``r M^-1 r`` and twice the value, and the turn of p.
+
+        After the last step the first of them is not asked for.
+        """
         if not callable(inverse):
             return (
-                lambda alpha: _core.cg_advance(alpha, p, ap, inverse, gradient, x, r),
+                lambda alpha, last: _core.cg_advance(alpha, p, ap, inverse, gradient, x, r),
                 lambda beta: _core.cg_turn(beta, r, inverse, p),
             )
         z = self._room("preconditioned", gradient)
 
-        def advance(alpha: float) -> tuple[float, float]:
-            doubled = _core.cg_advance(alpha, p, ap, None, gradient, x, r)[1]
+        def advance(alpha: float, last: bool) -> tuple[float, float]:
+            squares, doubled = _core.cg_advance(alpha, p, ap, None, gradient, x, r)
+            if last:
+                return squares, doubled
             inverse(r, z)
             return _core.cg_damp(r, z, 0.0, 0.0, None), doubled  # their product
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ictus import _core
-from ictus.optim.conjugate_gradient import ConjugateGradient, Inverse, Solution
+from ictus.optim.conjugate_gradient import ConjugateGradient, Solution
 from ictus.optim.iteration import BreakdownError, Curvature, Iteration, Objective
+from ictus.optim.line_search import search
 from ictus.optim.optimizer import Array, Optimizer, check_range
+from ictus.optim.preconditioning import PRECONDITIONERS, Preconditioning
 
-#: What the diagonal preconditioner is made of; see :class:`HessianFree`.
-PRECONDITIONERS = ("auto", "none", "empirical_fisher", "fisher", "kronecker")
 #: Damping beyond this means that no step of any length reduces the objective.
 LARGEST_DAMPING = 1e12
 SMALLEST_DAMPING = 1e-12
-#: Of the line search: factor of a step, share of the linear decrease, tries (Martens 2010).
-SHRINKAGE, SUFFICIENT, TRIES = 0.8, 0.01, 60
 
 Report = Callable[[str], None]
 
@@ -65,6 +63,16 @@ class HessianFree(Optimizer):
         Erhan 2011). auto: kronecker for networks of dense layers (empirical_fisher where one has
         more than 2048 inputs or units), else none.
     exponent : float
+        Of the diagonals.
+    factor_decay : float in [0, 1)
+        What the moments behind the Kronecker factors weigh when those of new examples are added: an
+        exponential average over iterations (Martens & Grosse 2015, section 5). 0: new ones alone.
+    factor_every : int
+        Kronecker factors are made, and inverted, in every so manieth iteration.
+    averaging : float in [0, 1)
+        The network has an exponential average of the iterates with this decay, while training goes
+        on from the last one (Martens & Grosse 2015, section 13): where gradients are of minibatches
+        it is nearer to the minimum than any of them. 0: the network has the iterate itself.
     structural_damping : float
         Mu of recurrent networks: the hidden states may not move far either; its weight is damping
         times mu (Martens & Sutskever 2011, section 3.1).
@@ -83,7 +91,6 @@ class HessianFree(Optimizer):
     """
 
     name = "hessian-free"
-    vectors = ("solution",)
     scheduled = ("learning_rate", "momentum", "damping")
 
     def __init__(
@@ -98,6 +105,9 @@ class HessianFree(Optimizer):
         momentum: float = 0.95,
         preconditioner: str = "auto",
         exponent: float = 0.75,
+        factor_decay: float = 0.0,
+        factor_every: int = 1,
+        averaging: float = 0.0,
         structural_damping: float = 0.0,
         l2: float = 0.0,
         backtracking: bool = True,
@@ -108,8 +118,11 @@ class HessianFree(Optimizer):
         self.damping_factor = check_range(
             self, "damping_factor", damping_factor, lambda x: x > 1, "above 1"
         )
-        for name, value in (("curvature_size", curvature_size), ("cg_steps", cg_steps)):
-            if value is not None and (int(value) != value or value < 1):
+        numbers = (1 if curvature_size is None else curvature_size, cg_steps, factor_every)
+        for name, value in zip(
+            ("curvature_size", "cg_steps", "factor_every"), numbers, strict=True
+        ):
+            if int(value) != value or value < 1:
                 raise ValueError(f"HessianFree: {name} must be a positive integer, got {value!r}")
         self.curvature_size = None if curvature_size is None else int(curvature_size)
         self.cg_steps = int(cg_steps)
@@ -124,13 +137,30 @@ class HessianFree(Optimizer):
             )
         self.preconditioner = preconditioner
         self.exponent = check_range(self, "exponent", exponent, lambda x: x > 0, "positive")
+        self.factor_decay = check_range(
+            self, "factor_decay", factor_decay, lambda x: 0 <= x < 1, "in [0, 1)"
+        )
+        self.factor_every = int(factor_every)
+        self.averaging = check_range(
+            self, "averaging", averaging, lambda x: 0 <= x < 1, "in [0, 1)"
+        )
         self.structural_damping = check_range(
             self, "structural_damping", structural_damping, lambda x: x >= 0, "not negative"
         )
         self.backtracking, self.seed = bool(backtracking), int(seed)
         self.iteration: Iteration | None = None
+        self.vectors = ("solution", "iterate") if averaging else ("solution",)
+        self._preconditioning = Preconditioning(self)
         self._conjugate_gradient = ConjugateGradient(self.cg_steps, tolerance=self.cg_tolerance)
         self._rooms: dict[str, Array] = {}
+
+    def prepare(self, parameters: Array, segments: Array, matrices: Sequence[Array]) -> None:
+        averaged = self.state.get("iterate")
+        fits = averaged is not None and averaged.shape == parameters.shape
+        super().prepare(parameters, segments, matrices)
+        if self.averaging and not fits:
+            self.state["iterate"][...] = parameters
+        self._preconditioning.forget()
 
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:
         raise TypeError("HessianFree needs an objective with curvature: call iterate, not step")
@@ -168,13 +198,25 @@ class HessianFree(Optimizer):
             before.
         """
         parameters = objective.parameters
-        start = self._room("start", parameters)
-        start[...] = parameters
-        try:
-            return self._iterate(objective, start, report)
-        except BaseException:  # Ctrl-C among them
+        before = start = self._room("start", parameters)
+        before[...] = parameters
+        if self.averaging:
+            start = self.state["iterate"]
             parameters[...] = start
+        try:
+            log = self._iterate(objective, start, report)
+        except BaseException:  # Ctrl-C among them
+            parameters[...] = before
+            self._preconditioning.forget()
             raise
+        if self.averaging:
+            start[...] = parameters
+            # A plain mean of the first iterates (Martens & Grosse 2015, section 13).
+            decay = parameters.dtype.type(min(1 - 1 / self.steps, self.averaging))
+            before -= parameters
+            before *= decay
+            parameters += before
+        return log
 
     def _iterate(self, objective: Objective, start: Array, report: Report | None) -> Iteration:
         began = time.perf_counter()
@@ -219,7 +261,7 @@ class HessianFree(Optimizer):
         seed: list[int],
         report: Report | None,
     ) -> Solution:
-        inverse = self._inverse_preconditioner(objective, curvature, seed)
+        inverse = self._preconditioning.inverse(objective, curvature, seed, self._segments)
         curvature.set_structural_damping(self.structural_damping * self.damping)
         solver = self._conjugate_gradient  # the numbers may have been changed between iterations
         solver.max_steps, solver.tolerance = self.cg_steps, self.cg_tolerance
@@ -240,30 +282,12 @@ class HessianFree(Optimizer):
         curvature.set_structural_damping(0.0)
         return solution
 
-    def _inverse_preconditioner(
-        self, objective: Objective, curvature: Curvature, seed: list[int]
-    ) -> Inverse | None:
-        kind = self.preconditioner
-        if kind == "auto":
-            kind = objective.preconditioner()
-        if kind == "none":
-            return None
-        if kind == "kronecker":
-            return curvature.kronecker(seed, self.damping + self.l2)
-        diagonal = self._room("inverse", self.state["solution"])
-        curvature.mean_squared_gradients(kind, seed, diagonal)
-        diagonal += self.damping
-        for begin, end in self._segments if self.l2 else ():
-            diagonal[begin:end] += self.l2
-        np.power(diagonal, -self.exponent, out=diagonal)
-        return diagonal
-
     def _choose(
         self, objective: Objective, curvature: Curvature, start: Array, solution: Solution
     ) -> tuple[int, Array, float]:
         """Go back among the iterates while the loss on the curvature's examples falls."""
         step, direction, value = solution.iterates[-1]
-        if not self.backtracking:
+        if not self.backtracking or len(solution.iterates) == 1:
             return step, direction, value
         lowest = self._loss_at(objective, start, direction, 1.0, curvature.loss)
         for earlier in reversed(solution.iterates[:-1]):
@@ -287,19 +311,16 @@ class HessianFree(Optimizer):
         """Adapt the damping by the full step, then search along it."""
         slope = float(np.dot(gradient.astype(np.float64), direction))
         model = self._undamped(curvature, direction, value)
-        length, loss = self.learning_rate, math.nan
         full = self._loss_at(objective, start, direction, 1.0, objective.loss)
         if model < 0:
             log.reduction_ratio = (full - log.loss) / model
-        for _ in range(TRIES):
-            loss = full
-            if length != 1.0:
-                loss = self._loss_at(objective, start, direction, length, objective.loss)
-            if loss <= log.loss + SUFFICIENT * length * slope and loss < log.loss:
-                break
-            length *= SHRINKAGE
-        else:
-            length, loss = 0.0, log.loss
+        length, loss = search(
+            lambda length: self._loss_at(objective, start, direction, length, objective.loss),
+            log.loss,
+            slope,
+            self.learning_rate,
+            full,
+        )
         objective.parameters[...] = start
         if length:
             objective.parameters += direction * direction.dtype.type(length)
@@ -368,6 +389,9 @@ class HessianFree(Optimizer):
             "momentum": self.momentum,
             "preconditioner": self.preconditioner,
             "exponent": self.exponent,
+            "factor_decay": self.factor_decay,
+            "factor_every": self.factor_every,
+            "averaging": self.averaging,
             "structural_damping": self.structural_damping,
             "l2": self.l2,
             "backtracking": self.backtracking,

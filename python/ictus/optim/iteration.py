@@ -14,6 +14,15 @@ class BreakdownError(ArithmeticError):
     """The objective, its gradient or a product is not finite; the parameters are as before."""
 
 
+class Factors(Protocol):
+    """Moments, summed over examples, that make a factored approximation of a curvature matrix."""
+
+    moments: Array
+    count: float
+
+    def preconditioner(self, count: float, damping: float) -> Callable[[Array, Array], Array]: ...
+
+
 class Curvature(Protocol):
     """The Gauss-Newton matrix at the present parameters, on the examples chosen for it."""
 
@@ -21,7 +30,7 @@ class Curvature(Protocol):
     def loss(self) -> float: ...
     def set_structural_damping(self, value: float) -> None: ...
     def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None: ...
-    def kronecker(self, seed: list[int], damping: float) -> Callable[[Array, Array], Array]: ...
+    def kronecker(self, seed: list[int] | None) -> Factors: ...
 
 
 class Objective(Protocol):

@@ -48,7 +48,7 @@ class Optimizer(ABC):
 
     name: ClassVar[str]
     #: Vectors of the parameters' size that the rule keeps.
-    vectors: ClassVar[tuple[str, ...]] = ()
+    vectors: tuple[str, ...] = ()
     #: Attributes that change in training, where the rule has them: a checkpoint puts them back.
     scheduled: ClassVar[tuple[str, ...]] = ("learning_rate", "momentum")
 

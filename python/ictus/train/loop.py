@@ -183,7 +183,7 @@ class TrainingLoop:
             self._bar.set_postfix_str(f"epoch {self.epoch + 1} {text}")
 
     def _run_epoch(self, batches: BatchOrder, bar: Any, guard: InterruptGuard) -> None:
-        good = [array.copy() for array in self._training_state()]
+        good = [(array, array.copy()) for array in self._training_state()]
         if self.batch == 0:
             self._loss_sum = self._seconds = 0.0
         started = time.perf_counter()
@@ -205,7 +205,7 @@ class TrainingLoop:
             if not np.isfinite(self._model.parameters).all():
                 raise self._diverged("weights that are not finite")
         except DivergenceError:
-            for array, values in zip(self._training_state(), good, strict=True):
+            for array, values in good:
                 array[...] = values
             self.batch = 0
             raise

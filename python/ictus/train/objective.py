@@ -15,7 +15,7 @@ from ictus.nn import (
     SequenceBatch,
     SequenceNetwork,
 )
-from ictus.nn.kronecker import KroneckerFactors, KroneckerPreconditioner, can_factor
+from ictus.nn.kronecker import KroneckerFactors, can_factor
 from ictus.nn.squared_gradients import mean_squared_gradients
 from ictus.train.distributed import Processes
 
@@ -154,19 +154,19 @@ class NetworkCurvature:
         self._processes.add_up(out)
         out /= self._processes.sum(count)
 
-    def kronecker(self, seed: list[int], damping: float) -> KroneckerPreconditioner:
-        """Return the inverse of the matrix's Kronecker-factored approximation, damped."""
-        bits = np.random.PCG64([*seed, 1])
-        # The signs of an example are the same whichever process has it.
-        bits.advance(self._first * self.network.output_size)
-        generator = np.random.Generator(bits)
-        factors, count = KroneckerFactors(self.network), 0
-        for x, _, _ in self._parts:
-            factors.add(x, generator)
-            count += len(x)
-        for moments in (*factors.inputs, *factors.gradients):
-            self._processes.add_up(moments)
-        return factors.preconditioner(self._processes.sum(count), damping)
+    def kronecker(self, seed: list[int] | None) -> KroneckerFactors:
+        """Return the moments of the matrix's Kronecker factors, without a seed zeros."""
+        factors = KroneckerFactors(self.network)
+        if seed is not None:
+            bits = np.random.PCG64([*seed, 1])
+            # The signs of an example are the same whichever process has it.
+            bits.advance(self._first * self.network.output_size)
+            generator = np.random.Generator(bits)
+            for x, _, _ in self._parts:
+                factors.add(x, generator)
+            self._processes.add_up(factors.moments)
+            factors.count = self._processes.sum(factors.count)
+        return factors
 
 
 def part_loss(network: Network, part: Part) -> float:

@@ -259,9 +259,9 @@ class Trainer(TrainingLoop):
         super()._load(tensors, state)
         if self.network.state.size:
             self.network.state[...] = tensors["state"]
-        for name in self.optimizer.vectors:
-            if f"optimizer.{name}" in tensors:
-                self.optimizer.state[name] = tensors[f"optimizer.{name}"]
+        for name, values in tensors.items():
+            if name.startswith("optimizer."):
+                self.optimizer.state[name.removeprefix("optimizer.")] = values
         self.optimizer.steps = state["steps"]
         for name in self.optimizer.scheduled:  # what schedules and rules had set last
             if name in state["optimizer"]:
