@@ -1,4 +1,4 @@
-"""Data sets named on the command line: arrays from .npz, .npy, .csv, idx images, or by name."""
+"""Data sets named on the command line: .npz, .npy, .csv, .arff, idx images, or by name."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ DATA is one of
   a folder       with the four idx files of MNIST
   FILE.npz       arrays x and y (x_test and y_test for a test set)
   FILE.csv       the last column is y; a first line of names is recognised
+  FILE.arff      of WEKA: numbers, and a class where there is one
   FILE.npy       array x; --targets names a .npy or .csv file with y
   an idx file    images, plain or .gz; --targets names an idx file of labels"""
 
@@ -125,12 +126,16 @@ def _from_file(path: Path, *, alone: bool = False) -> Table:
         return Table(_matrix(_load_numpy(path), path, alone), None)
     if suffix in (".csv", ".tsv", ".txt"):
         return Table(*read_csv(path, alone=alone))
+    if suffix == ".arff":
+        return _from_arff(path, alone)
     from ictus.io.idx import IdxError, read_idx
 
     try:
         array = read_idx(path)
     except IdxError as error:
-        raise ValueError(f"{error} (nor does its name end in .npz, .npy, .csv or .tsv)") from None
+        raise ValueError(
+            f"{error} (nor does its name end in .npz, .npy, .csv, .tsv or .arff)"
+        ) from None
     if alone:
         return Table(array, None)
     x = array.reshape(len(array), -1) if array.size else np.zeros((len(array), 0))
@@ -138,6 +143,15 @@ def _from_file(path: Path, *, alone: bool = False) -> Table:
         x = x.astype(np.float32) / np.float32(255)
     shape = (array.shape[1], array.shape[2]) if array.ndim == 3 else None
     return Table(x, None, image_shape=shape)
+
+
+def _from_arff(path: Path, alone: bool) -> Table:
+    from ictus.io.arff import read_arff
+
+    table = read_arff(path)
+    if not alone:
+        return Table(table.x, table.y)
+    return Table(table.x if table.y is None else table.y, None)
 
 
 def _load_numpy(path: Path) -> Any:

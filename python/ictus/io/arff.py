@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ictus.train.files import write_atomically
 
-__all__ = ["write_arff"]
+__all__ = ["ArffError", "ArffTable", "read_arff", "write_arff"]
 
 Array = NDArray[Any]
 
@@ -102,3 +103,232 @@ def _target(y: Array, classes: Iterable[Any] | None, names: Sequence[str]) -> tu
         f"@ATTRIBUTE class {{{','.join(map(quoted, known))}}}",
         [quoted(each) for each in column],
     )
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+class ArffError(ValueError):
+    """The file is not an ARFF file, is damaged, or has what is neither a number nor a class."""
+
+
+class ArffTable(NamedTuple):
+    """What an ARFF file has.
+
+    Attributes
+    ----------
+    x : array of float64, shape (n, features)
+        The numeric attributes; NaN where a value is missing.
+    y : array, shape (n,), or None
+        Targets: the nominal attribute as text, or as int64 where all its values are whole numbers;
+        the numeric attribute ``target`` that :func:`write_arff` writes, as float64.
+    names : list of str
+        Of the features.
+    classes : list of str or None
+        All values that the class may have, in the file's order.
+    relation : str
+    """
+
+    x: Array
+    y: Array | None
+    names: list[str]
+    classes: list[str] | None
+    relation: str
+
+
+class _Attribute(NamedTuple):
+    name: str
+    values: list[str] | None  # of a nominal attribute
+
+
+_NUMERIC = ("numeric", "real", "integer")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'" + r'|"((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
+_HEADER = re.compile(r"@(\w+)\s*(.*)", re.DOTALL)
+
+
+def read_arff(path: str | os.PathLike[str]) -> ArffTable:
+    """Read an ARFF file of numbers and at most one nominal attribute, the class.
+
+    Dense and sparse rows, comments, quoted names and missing numbers (``?``) are understood.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    ArffTable
+
+    Raises
+    ------
+    ArffError
+        What is wrong in which line: no ARFF, an attribute that is text or a date, a second nominal
+        one, a row of another length, a class that is not declared or is missing.
+    OSError
+        The file cannot be read.
+    """
+    try:
+        lines = Path(path).read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ArffError(f"{os.fspath(path)} must be text in UTF-8: {error}") from None
+    return _Reader(os.fspath(path)).read(lines)
+
+
+class _Reader:
+    """Reads one file; its name and the line are in every message."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.line = path, 0
+        self.relation = ""
+        self.attributes: list[_Attribute] = []
+
+    def fail(self, text: str) -> NoReturn:
+        raise ArffError(f"{self.path}, line {self.line}: {text}")
+
+    def numbered(self, lines: list[str]) -> Iterator[str]:
+        """The lines that are neither empty nor comments."""
+        for self.line, line in enumerate(lines, 1):
+            text = line.strip()
+            if text and not text.startswith("%"):
+                yield text
+
+    def read(self, lines: list[str]) -> ArffTable:
+        meaning = self.numbered(lines)
+        self.header(meaning)
+        target = self.target()
+        features = [i for i in range(len(self.attributes)) if i != target]
+        rows = [self.row(text) for text in meaning]
+        x = np.empty((len(rows), len(features)))
+        column: list[str] = []
+        for number, (self.line, row) in enumerate(rows):
+            for place, i in enumerate(features):
+                x[number, place] = self.number(row[i], self.attributes[i].name)
+            if target is not None:
+                column.append(row[target])
+        names = [self.attributes[i].name for i in features]
+        if target is None:
+            return ArffTable(x, None, names, None, self.relation)
+        values = self.attributes[target].values
+        if values is None:
+            y = np.array([self.number(text, "target") for text in column], np.float64)
+        else:
+            self.check_classes(rows, target, values)
+            y = _classes(column, values)
+        return ArffTable(x, y, names, values, self.relation)
+
+    def header(self, lines: Iterator[str]) -> None:
+        for text in lines:
+            match = _HEADER.fullmatch(text)
+            word = match[1].lower() if match else ""
+            if not match or word not in ("relation", "attribute", "data"):
+                self.fail(f"expected @relation, @attribute or @data, got {text[:40]!r}")
+            if word == "relation":
+                self.relation = self.word(match[2])[0] if match[2] else ""
+            elif word == "attribute":
+                self.attributes.append(self.attribute(match[2]))
+            else:
+                if not self.attributes:
+                    self.fail("@data comes before any @attribute")
+                return
+        raise ArffError(f"{self.path}: it has no @data, so it is no ARFF file or was cut off")
+
+    def word(self, text: str) -> tuple[str, str]:
+        """A name, plain or quoted, and what follows it."""
+        match = _QUOTED.match(text)
+        if match:
+            name = match[1] if match[1] is not None else match[2]
+            return _ESCAPE.sub(r"\1", name), text[match.end() :].strip()
+        parts = text.split(None, 1)
+        return parts[0], parts[1] if len(parts) > 1 else ""
+
+    def attribute(self, text: str) -> _Attribute:
+        if not text:
+            self.fail("an attribute must have a name and a type")
+        name, kind = self.word(text)
+        if name in [each.name for each in self.attributes]:
+            self.fail(f"there are two attributes {name!r}")
+        if kind.lower() in _NUMERIC:
+            return _Attribute(name, None)
+        if kind.startswith("{") and kind.endswith("}"):
+            return _Attribute(name, self.cells(kind[1:-1]))
+        self.fail(f"attribute {name!r} must be numeric or nominal, got {kind[:40]!r}")
+
+    def target(self) -> int | None:
+        """The place of the class, or of the numeric target."""
+        nominal = [i for i, each in enumerate(self.attributes) if each.values is not None]
+        if len(nominal) > 1:
+            names = " and ".join(repr(self.attributes[i].name) for i in nominal[:2])
+            raise ArffError(
+                f"{self.path}: one attribute, the class, may be nominal, got {names}; make the "
+                "others numbers (in WEKA: NominalToBinary)"
+            )
+        if nominal:
+            return nominal[0]
+        last = len(self.attributes) - 1
+        return last if self.attributes[last].name == "target" and last > 0 else None
+
+    def row(self, text: str) -> tuple[int, list[str]]:
+        """Number of the line, and the text of each attribute."""
+        count = len(self.attributes)
+        if not text.startswith("{"):
+            cells = self.cells(text)
+            if len(cells) != count:
+                self.fail(f"expected {count} values, got {len(cells)}")
+            return self.line, cells
+        # Of a sparse row, what is not named is 0, or the first value of a nominal attribute.
+        cells = ["0" if each.values is None else each.values[0] for each in self.attributes]
+        inside = text[1:].rstrip("}").strip()
+        for pair in inside.split(",") if inside else []:
+            place, value = self.word(pair.strip()) if pair.strip() else ("", "")
+            if not place.isdecimal() or int(place) >= count:
+                self.fail(f"expected the number of an attribute below {count}, got {place!r}")
+            cells[int(place)] = self.cells(value)[0] if value else ""
+        return self.line, cells
+
+    def cells(self, text: str) -> list[str]:
+        """What commas separate, without quotes."""
+        cells, place = [], 0
+        while True:
+            while place < len(text) and text[place] in " \t":
+                place += 1
+            match = _QUOTED.match(text, place)
+            if match:
+                word = match[1] if match[1] is not None else match[2]
+                cells.append(_ESCAPE.sub(r"\1", word))
+                place = match.end()
+                end = text.find(",", place)
+                if text[place : end if end >= 0 else len(text)].strip():
+                    self.fail(f"expected a comma after {word[:40]!r}")
+            else:
+                end = text.find(",", place)
+                cells.append(text[place : end if end >= 0 else len(text)].strip())
+            if end < 0:
+                return cells
+            place = end + 1
+
+    def number(self, text: str, name: str) -> float:
+        if text == "?":
+            return float("nan")
+        try:
+            return float(text)
+        except ValueError:
+            self.fail(f"{name!r} must be a number, got {text[:40]!r}")
+
+    def check_classes(
+        self, rows: list[tuple[int, list[str]]], target: int, values: list[str]
+    ) -> None:
+        known = set(values)
+        for self.line, row in rows:
+            if row[target] not in known:
+                self.fail(
+                    f"{self.attributes[target].name!r} must be one of "
+                    f"{', '.join(values[:10])}, got {row[target][:40]!r}"
+                )
+
+
+def _classes(column: list[str], values: list[str]) -> Array:
+    """Classes as whole numbers where all are, else as text."""
+    if all(re.fullmatch(r"[+-]?\d{1,18}", value) for value in values):
+        return np.array([int(value) for value in column], np.int64)
+    return np.array(column, dtype=str)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.gemm import ACTIVATIONS
 
 __all__ = [
@@ -47,6 +48,7 @@ def _elementwise(function: str, number: int, x: FloatArray, out: FloatArray | No
     return out
 
 
+@takes_arrays
 def activation(x: FloatArray, name: str, out: FloatArray | None = None) -> FloatArray:
     """Apply an activation function to each element.
 
@@ -72,31 +74,37 @@ def activation(x: FloatArray, name: str, out: FloatArray | None = None) -> Float
     return _elementwise("activation", activation_number("activation", name), x, out)
 
 
+@takes_arrays
 def exp(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Compute e to the power of each element; parameters and errors as in `activation`."""
     return _elementwise("exp", 5, x, out)
 
 
+@takes_arrays
 def log(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Compute natural logarithms: -inf at 0, NaN below; parameters as in `activation`."""
     return _elementwise("log", 6, x, out)
 
 
+@takes_arrays
 def tanh(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Compute the hyperbolic tangent; parameters and errors as in `activation`."""
     return _elementwise("tanh", 2, x, out)
 
 
+@takes_arrays
 def sigmoid(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Compute 1 / (1 + e^-x); parameters and errors as in `activation`."""
     return _elementwise("sigmoid", 1, x, out)
 
 
+@takes_arrays
 def softplus(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Compute log(1 + e^x) without overflow; parameters and errors as in `activation`."""
     return _elementwise("softplus", 4, x, out)
 
 
+@takes_arrays
 def activation_backward(
     grad: FloatArray,
     y: FloatArray,
@@ -147,6 +155,7 @@ def activation_backward(
     return out
 
 
+@takes_arrays
 def dropout(
     x: FloatArray,
     rate: float,
@@ -196,6 +205,7 @@ def _check_shape(function: str, name: str, array: FloatArray, shape: tuple[int, 
         raise ValueError(f"{function}: {name} must have shape {shape}, got {array.shape}")
 
 
+@takes_arrays
 def squared_slopes(y: FloatArray, name: str, out: FloatArray | None = None) -> FloatArray:
     """Return the sum over the rows of the squared derivative of an activation function.
 
@@ -219,6 +229,7 @@ def squared_slopes(y: FloatArray, name: str, out: FloatArray | None = None) -> F
     return out
 
 
+@takes_arrays
 def add_contraction(y: FloatArray, factors: FloatArray, grad: FloatArray, name: str) -> FloatArray:
     """Add the gradient of a contractive penalty to a gradient with respect to units' inputs.
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.activation import activation_number
 
 
+@takes_arrays
 def batch_normalization(
     x: FloatArray,
     scale: Array,
@@ -59,6 +61,7 @@ def batch_normalization(
     return out, mean, r
 
 
+@takes_arrays
 def batch_normalization_backward(
     y_gradient: FloatArray,
     x: FloatArray,
@@ -90,6 +93,7 @@ def batch_normalization_backward(
     )
 
 
+@takes_arrays
 def batch_normalization_tangent(
     x: FloatArray,
     x_dot: FloatArray | None,
@@ -108,6 +112,7 @@ def batch_normalization_tangent(
     return out
 
 
+@takes_arrays
 def multiply_channels(x: FloatArray, factors: FloatArray, out: FloatArray) -> FloatArray:
     """Write ``x[n, pixel, c] * factors[n, c]`` to `out`, which is not x, and return it."""
     _core.multiply_channels(x, factors, out)

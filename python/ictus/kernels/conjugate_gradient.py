@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 
+@takes_arrays
 def cg_damp(
     direction: FloatArray,
     product: FloatArray,
@@ -39,6 +41,7 @@ def cg_damp(
     return _core.cg_damp(direction, product, damping, l2, segments)
 
 
+@takes_arrays
 def cg_advance(
     alpha: float,
     direction: FloatArray,
@@ -71,6 +74,7 @@ def cg_advance(
     return _core.cg_advance(alpha, direction, product, inverse, gradient, x, residual)
 
 
+@takes_arrays
 def cg_turn(
     beta: float, residual: FloatArray, direction: FloatArray, inverse: FloatArray | None = None
 ) -> None:

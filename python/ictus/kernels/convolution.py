@@ -17,6 +17,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.gemm import ACTIVATIONS
 
 Padding = str | int | Sequence[int | Sequence[int]]
@@ -105,6 +106,7 @@ def _shape(name: str, array: Array) -> tuple[int, ...]:
     return array.shape
 
 
+@takes_arrays
 def convolution(
     x: FloatArray,
     weights: FloatArray,
@@ -175,6 +177,7 @@ def convolution(
     return out
 
 
+@takes_arrays
 def convolution_data_gradient(
     y_gradient: FloatArray,
     weights: FloatArray,
@@ -206,6 +209,7 @@ def convolution_data_gradient(
     return out
 
 
+@takes_arrays
 def convolution_weights_gradient(
     x: FloatArray,
     y_gradient: FloatArray,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ictus import _core
 from ictus._core import PackedMatrix
 from ictus.kernels._device import cuda_module, is_device_array
+from ictus.kernels._foreign import all_as_numpy, is_foreign
 
 __all__ = ["ACTIVATIONS", "PackedMatrix", "gemm"]
 
@@ -23,6 +24,9 @@ SAMPLINGS = {None: 0, "bernoulli": 1, "gaussian": 2}
 def _empty_result(a: Array, b: Array | PackedMatrix, beta: float) -> Array:
     if beta != 0.0:
         raise ValueError("gemm: beta must be 0 where out is not given, got " + repr(beta))
+    if not is_device_array(a):
+        seen = all_as_numpy("gemm", {"a": a, "b": b})
+        a, b = seen["a"], seen["b"]
     shape = np.shape(a)[:1] + b.shape[1:] if not is_device_array(a) else (a.shape[0], b.shape[1])
     if is_device_array(a):
         import cupy
@@ -110,18 +114,13 @@ def gemm(
             (a, b, out, alpha, beta, bias, number, dropout_rate, sampling, seed, stream, first_row)
         )
         return out
-    _core.gemm(
-        a,
-        b,
-        out,
-        alpha,
-        beta,
-        bias,
-        number,
-        dropout_rate,
-        sampling,
-        seed,
-        stream,
-        first_row,
-    )
+    arguments = (number, dropout_rate, sampling, seed, stream, first_row)
+    try:
+        _core.gemm(a, b, out, alpha, beta, bias, *arguments)
+    except TypeError:
+        # Arrays of other libraries are taken here, so that plain calls pay nothing for them.
+        if not any(map(is_foreign, (a, b, out, bias))):
+            raise
+        seen = all_as_numpy("gemm", {"a": a, "b": b, "out": out, "bias": bias})
+        _core.gemm(seen["a"], seen["b"], seen["out"], alpha, beta, seen["bias"], *arguments)
     return out

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ictus._core import GRULayer, GRUStream
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels._recurrent import run
 
 __all__ = ["GRULayer", "GRUStream", "gru"]
@@ -14,6 +15,7 @@ __all__ = ["GRULayer", "GRUStream", "gru"]
 Array = NDArray[Any]
 
 
+@takes_arrays
 def gru(
     x: Array,
     input_weights: Array,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ictus import _core
 from ictus.kernels._arrays import Array
+from ictus.kernels._foreign import takes_arrays
 
 # A key is distance * 2**48 + number (include/ictus/hamming.h).
 KEY_BITS = 48
@@ -50,6 +51,7 @@ class Within(NamedTuple):
     numbers: npt.NDArray[np.int64]
 
 
+@takes_arrays
 def code_words(codes: Array, name: str = "codes") -> Words:
     """Rows of bytes as rows of 64-bit words, the last one filled with zero bits.
 
@@ -84,6 +86,7 @@ def code_words(codes: Array, name: str = "codes") -> Words:
     return np.require(np.ascontiguousarray(codes).view(np.uint64), requirements=["C", "A"])
 
 
+@takes_arrays
 def hamming_nearest(
     codes: Array,
     queries: Array,
@@ -130,6 +133,7 @@ def hamming_nearest(
     return Nearest(distances, numbers)
 
 
+@takes_arrays
 def hamming_within(
     codes: Array,
     queries: Array,

@@ -6,6 +6,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 #: The losses by name, and the numbers by which the native kernels know them.
 LOSSES = {"squared_error": 0, "binary_cross_entropy": 1, "softmax_cross_entropy": 2}
@@ -33,6 +34,7 @@ def _evaluate(
     return _core.loss(kind, logits, targets, gradient, weights, scale)
 
 
+@takes_arrays
 def squared_error(
     logits: FloatArray,
     targets: FloatArray,
@@ -68,6 +70,7 @@ def squared_error(
     return _evaluate(0, logits, targets, gradient, weights, scale)
 
 
+@takes_arrays
 def binary_cross_entropy(
     logits: FloatArray,
     targets: FloatArray,
@@ -83,6 +86,7 @@ def binary_cross_entropy(
     return _evaluate(1, logits, targets, gradient, weights, scale)
 
 
+@takes_arrays
 def softmax_cross_entropy(
     logits: FloatArray,
     targets: Array,
@@ -108,6 +112,7 @@ def softmax_cross_entropy(
     return _evaluate(2, logits, targets, gradient, weights, scale)
 
 
+@takes_arrays
 def output_curvature(
     loss: str,
     logits: FloatArray,

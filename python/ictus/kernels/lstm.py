@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ictus._core import LSTMLayer, LSTMStream
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels._recurrent import run
 
 __all__ = ["LSTMLayer", "LSTMStream", "lstm"]
@@ -14,6 +15,7 @@ __all__ = ["LSTMLayer", "LSTMStream", "lstm"]
 Array = NDArray[Any]
 
 
+@takes_arrays
 def lstm(
     x: Array,
     input_weights: Array,

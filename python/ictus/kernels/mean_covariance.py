@@ -25,6 +25,7 @@ import numpy as np
 from ictus import _core
 from ictus._core import MeanCovarianceDivergence, MeanCovarianceModel
 from ictus.kernels._arrays import FloatArray, input_rows
+from ictus.kernels._foreign import takes_arrays
 
 __all__ = [
     "MeanCovarianceArrays",
@@ -126,6 +127,7 @@ def hidden_means(model: MeanCovarianceModel, visible: FloatArray) -> tuple[Float
     return covariance, mean
 
 
+@takes_arrays
 def free_energy(
     model: MeanCovarianceModel, visible: FloatArray, out: FloatArray | None = None
 ) -> FloatArray:

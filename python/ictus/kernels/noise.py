@@ -13,6 +13,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
+from ictus.kernels._foreign import takes_arrays
 
 Corruption = Literal["masking", "gaussian", "salt_and_pepper"]
 #: The numbers of the corruptions.
@@ -37,6 +38,7 @@ def check_level(owner: str, corruption: Any, level: Any) -> float:
     return float(level)
 
 
+@takes_arrays
 def corrupt(
     x: FloatArray,
     corruption: Corruption = "masking",

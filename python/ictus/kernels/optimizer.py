@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 
+@takes_arrays
 def sgd_update(
     parameters: FloatArray,
     gradient: FloatArray,
@@ -57,6 +59,7 @@ def sgd_update(
     )
 
 
+@takes_arrays
 def rmsprop_update(
     parameters: FloatArray,
     gradient: FloatArray,
@@ -93,6 +96,7 @@ def rmsprop_update(
     )
 
 
+@takes_arrays
 def adam_update(
     parameters: FloatArray,
     gradient: FloatArray,
@@ -133,6 +137,7 @@ def adam_update(
     )
 
 
+@takes_arrays
 def max_norm(weights: FloatArray, limit: float) -> None:
     """Scale each unit's incoming weights (a column) down to Euclidean length ``limit``.
 

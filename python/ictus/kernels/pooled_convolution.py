@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.convolution import Padding, Pair, _shape, padded, pair
 from ictus.kernels.gemm import ACTIVATIONS
 from ictus.kernels.pooling import element_dtype
@@ -20,6 +21,7 @@ from ictus.kernels.pooling import element_dtype
 Elements = NDArray[np.int32] | NDArray[np.int64]
 
 
+@takes_arrays
 def pooled_convolution(
     x: FloatArray,
     weights: FloatArray,
@@ -75,6 +77,7 @@ def pooled_convolution(
     return y, argmax
 
 
+@takes_arrays
 def pooled_convolution_backward(
     x: FloatArray,
     weights: FloatArray,

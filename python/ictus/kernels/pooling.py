@@ -13,6 +13,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.convolution import Padding, Pair, padded, pair
 
 
@@ -53,6 +54,7 @@ def _made(
     return array
 
 
+@takes_arrays
 def max_pooling(
     x: FloatArray,
     window: int | Sequence[int],
@@ -93,6 +95,7 @@ def max_pooling(
     return out
 
 
+@takes_arrays
 def average_pooling(
     x: FloatArray,
     window: int | Sequence[int],
@@ -123,6 +126,7 @@ def _geometry(
     return (*size, *steps, *pair("dilation", dilation), *pair("padding", padding, 0))
 
 
+@takes_arrays
 def max_pooling_backward(
     y_gradient: FloatArray,
     argmax: Array,
@@ -151,6 +155,7 @@ def max_pooling_backward(
     return out
 
 
+@takes_arrays
 def max_pooling_tangent(
     x_dot: FloatArray,
     argmax: Array,
@@ -170,6 +175,7 @@ def max_pooling_tangent(
     return out
 
 
+@takes_arrays
 def average_pooling_backward(
     y_gradient: FloatArray,
     out: FloatArray,

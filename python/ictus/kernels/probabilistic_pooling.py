@@ -14,6 +14,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.convolution import Pair, pair
 
 
@@ -31,6 +32,7 @@ def pooled_shape(shape: Sequence[int], block: int | Sequence[int]) -> tuple[int,
     return batch, -(-height // down), -(-width // across), maps
 
 
+@takes_arrays
 def probabilistic_pooling(
     x: FloatArray,
     block: int | Sequence[int],

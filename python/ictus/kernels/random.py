@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
+from ictus.kernels._foreign import takes_arrays
 
 Shape = int | tuple[int, ...]
 
@@ -42,6 +43,7 @@ def _matrix_or_vector(function: str, out: FloatArray) -> FloatArray:
     return output_rows(function, out, out.shape)
 
 
+@takes_arrays
 def uniform(
     shape: Shape | None = None,
     *,
@@ -83,6 +85,7 @@ def uniform(
     return out
 
 
+@takes_arrays
 def normal(
     shape: Shape | None = None,
     *,
@@ -101,6 +104,7 @@ def normal(
     return out
 
 
+@takes_arrays
 def bernoulli(
     p: FloatArray,
     out: FloatArray | None = None,

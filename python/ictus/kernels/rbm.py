@@ -31,6 +31,7 @@ import numpy as np
 from ictus import _core
 from ictus._core import ContrastiveDivergence, DeltaRule, RbmModel
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 __all__ = [
     "HIDDEN_UNITS",
@@ -58,6 +59,7 @@ def _number(argument: str, numbers: dict[str, int], name: str) -> int:
         raise ValueError(f"rbm_model: {argument} must be one of {names}, got {name!r}") from None
 
 
+@takes_arrays
 def rbm_model(
     weights: FloatArray,
     visible_bias: FloatArray,
@@ -103,6 +105,7 @@ def rbm_model(
     )
 
 
+@takes_arrays
 def hidden_layer(
     model: RbmModel,
     visible: FloatArray,
@@ -156,6 +159,7 @@ def hidden_layer(
     )
 
 
+@takes_arrays
 def visible_layer(
     model: RbmModel,
     hidden: FloatArray,
@@ -190,6 +194,7 @@ def visible_layer(
     )
 
 
+@takes_arrays
 def free_energy(
     model: RbmModel,
     visible: FloatArray,
@@ -225,6 +230,7 @@ def free_energy(
     return out
 
 
+@takes_arrays
 def label_energies(model: RbmModel, visible: FloatArray, out: FloatArray) -> None:
     """Write the free energy ``F(v, y)`` of each row of states v with each label y.
 

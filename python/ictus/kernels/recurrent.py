@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ictus._core import RecurrentLayer, RecurrentStream
+from ictus.kernels._foreign import takes_arrays
 from ictus.kernels._recurrent import run
 from ictus.kernels.activation import activation_number
 
@@ -15,6 +16,7 @@ __all__ = ["RecurrentLayer", "RecurrentStream", "recurrent"]
 Array = NDArray[Any]
 
 
+@takes_arrays
 def recurrent(
     x: Array,
     input_weights: Array,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray, input_rows
+from ictus.kernels._foreign import takes_arrays
 
 Kernel = Callable[[Array, Array], None]
 
@@ -19,6 +20,7 @@ def _reduce(kernel: Kernel, x: FloatArray, out: FloatArray | None, axis: int | N
     return out  # type: ignore[return-value]
 
 
+@takes_arrays
 def column_sums(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return the sum of each column: the gradient of a layer's bias.
 
@@ -41,11 +43,13 @@ def column_sums(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     return _reduce(_core.column_sums, x, out, 1)
 
 
+@takes_arrays
 def row_sums(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return the sum of each row, shape (rows,); arguments as of :func:`column_sums`."""
     return _reduce(_core.row_sums, x, out, 0)
 
 
+@takes_arrays
 def log_sum_exp(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return ``log(sum(exp(x), axis=1))``, shifted by each row's maximum against overflow.
 
@@ -62,6 +66,7 @@ def log_sum_exp(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     return _reduce(_core.log_sum_exp, x, out, 0)
 
 
+@takes_arrays
 def softmax(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return ``exp(x) / sum(exp(x))`` of each row, stable for logits of any size.
 
@@ -75,11 +80,13 @@ def softmax(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     return _reduce(_core.softmax, x, out, None)
 
 
+@takes_arrays
 def log_softmax(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return ``x - log_sum_exp(x)`` of each row; ``out`` may be ``x``."""
     return _reduce(_core.log_softmax, x, out, None)
 
 
+@takes_arrays
 def sum_of_squares(x: FloatArray) -> float:
     """Return the sum of squares of a contiguous vector, accumulated in double precision."""
     return _core.sum_of_squares(x)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ictus import _core
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 PER_TEN = 1 / np.log(10)  # makes natural logarithms decimal
 
@@ -71,6 +72,7 @@ def fourier_tables(size: int, dtype: str) -> tuple[npt.NDArray[Any], npt.NDArray
     return twiddles, np.ascontiguousarray(positions, np.int32)
 
 
+@takes_arrays
 def spectrogram(
     signal: FloatArray,
     starts: npt.NDArray[np.int64],

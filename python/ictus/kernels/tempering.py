@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 from ictus import _core
 from ictus._core import RbmModel
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 __all__ = ["anneal", "parallel_tempering"]
 
 
+@takes_arrays
 def anneal(
     model: RbmModel,
     base_bias: FloatArray,
@@ -65,6 +67,7 @@ def anneal(
     _core.anneal(model, base_bias, inverse_temperature, visible, log_weights, seed, stream)
 
 
+@takes_arrays
 def parallel_tempering(
     model: RbmModel,
     base_bias: FloatArray,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._foreign import takes_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class BarPointer:
         return self.lengths, self.beat_states, self.beat_columns, self.transitions
 
 
+@takes_arrays
 def viterbi_advance(
     model: BarPointer,
     densities: FloatArray,
@@ -81,6 +83,7 @@ def viterbi_advance(
     return origins
 
 
+@takes_arrays
 def viterbi_trace(
     model: BarPointer,
     origins: npt.NDArray[np.uint16],
@@ -107,6 +110,7 @@ def viterbi_trace(
     return states
 
 
+@takes_arrays
 def viterbi_forward(
     model: BarPointer, densities: FloatArray, probabilities: FloatArray
 ) -> npt.NDArray[Any]:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ictus.models._parameters import DENSE, Check, check_parameters, is_integer
 from ictus.models.estimator_state import estimator_state, restored_estimator
+from ictus.models.examples import validate_data
 from ictus.models.optimizers import estimator_batch_size, estimator_optimizer
 from ictus.models.pretraining.pretrain import PretrainedLayer, pretrain
 from ictus.nn import Dense, Dropout, Layer, Network
@@ -297,7 +298,9 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:
         """Make the fitted estimator from what a model file holds."""
-        model = restored_estimator(cls, config, (*cls._fitted, *_TRAINED))
+        # The first files did not say how the model was trained.
+        fitted = {"n_iter_": 0, "loss_": float("nan")} | config["fitted"]
+        model = restored_estimator(cls, config | {"fitted": fitted}, (*cls._fitted, *_TRAINED))
         model.checkpoint = None  # a file that comes from elsewhere names no place to write
         parameters, state = tensors["parameters"], tensors.get("state")
         model.network_ = Network.from_config(config["network"], parameters, state)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._foreign import shared_as_numpy
+
 Array = NDArray[Any]
 
 ROWS_AT_ONCE = 4096
@@ -51,6 +53,17 @@ class Rows:
         else:
             out[...] = self.visible[rows]
         return (out,)
+
+
+def validate_data(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+    """Return X, or X and y, as scikit-learn's function of that name does.
+
+    That function would not ask for DLPack, and take single precision of others for double.
+    """
+    from sklearn.utils.validation import validate_data as check
+
+    X, y = shared_as_numpy(X, "X"), shared_as_numpy(y, "y")
+    return check(estimator, X, y, **options)
 
 
 def as_matrix(x: Any, units: int, name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ictus import _core
 from ictus._core import Sequences
+from ictus.kernels._foreign import shared_as_numpy
 from ictus.nn.layer import Array, Cache
 
 
@@ -79,7 +80,7 @@ def check_sequences(x: Any, features: int, dtype: Any, *, symbols: bool, name: s
 
 
 def _check_one(one: Any, number: int, features: int, dtype: Any, symbols: bool, name: str) -> Array:
-    values = np.asarray(one)
+    values = np.asarray(shared_as_numpy(one, f"{name}[{number}]"))
     where = f"{name}[{number}]"
     if symbols:
         if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._foreign import shared_as_numpy
 from ictus.nn.layer import Array, Cache, Layer, Shape, Sizes
 from ictus.nn.losses import Loss
 
@@ -61,7 +62,7 @@ def examples(x: Any, shape: Shape, name: str = "x") -> Array:
     ValueError
         Another shape; the message names `name`.
     """
-    x = np.asanyarray(x)
+    x = np.asanyarray(shared_as_numpy(x, name))
     given = x.shape
     if len(shape) > 1:
         if x.ndim == 2 and size_of(shape) and x.shape[1] == size_of(shape):

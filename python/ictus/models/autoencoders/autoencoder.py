@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ictus.models._base import DenseEstimator
 from ictus.models._parameters import AUTOENCODER, Check, check_parameters
 from ictus.models.autoencoders import reconstruction
 from ictus.models.autoencoders.autoencoder_layers import autoencoder_layers, check_combination
+from ictus.models.examples import validate_data
 from ictus.models.pretraining.layer_training import in_unit_interval
 from ictus.models.pretraining.pretrain import PretrainedLayer, unroll
 from ictus.nn import Layer, part_outputs

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ictus.models.boltzmann.divergence import MOMENTUM, DivergenceTrainer
 from ictus.models.boltzmann.gibbs import check_steps
 from ictus.models.boltzmann.rbm import RBM
 from ictus.models.estimator_state import estimator_state, restored_estimator
-from ictus.models.examples import ROWS_AT_ONCE
+from ictus.models.examples import ROWS_AT_ONCE, validate_data
 from ictus.train import Exponential, GapStopping
 
 Array = NDArray[Any]

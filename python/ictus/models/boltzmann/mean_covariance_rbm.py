@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ictus.models.boltzmann.hybrid_divergence import HybridDivergenceTrainer
 from ictus.models.boltzmann.mean_covariance import MeanCovarianceMachine, topographic_pooling
 from ictus.models.estimator_state import estimator_state, restored_estimator
+from ictus.models.examples import validate_data
 from ictus.train import GapStopping
 
 Array = NDArray[Any]

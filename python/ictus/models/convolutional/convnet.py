@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._foreign import shared_as_numpy
 from ictus.models._base import DenseEstimator
 from ictus.models._parameters import DENSE, PROBABILITY, TRUTH, Check, is_integer, one_of
 from ictus.models.mlp import MLPClassifier, MLPRegressor
@@ -230,8 +231,9 @@ class ConvolutionalEstimator(DenseEstimator):
 
     def _rows(self, X: Any, reset: bool) -> Any:
         """Images (n, height, width) or (n, height, width, channels) as rows."""
-        if getattr(X, "ndim", 0) not in (3, 4) or not isinstance(X, np.ndarray):
+        if getattr(X, "ndim", 0) not in (3, 4):
             return X
+        X = np.asarray(shared_as_numpy(X, "X"))
         shape = X.shape[1:] if X.ndim == 4 else (*X.shape[1:], 1)
         if not reset:
             wanted = self.network_.input_shape

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ictus.models._base import _digest
 from ictus.models._parameters import DEEP, LAYER, check_parameters
@@ -31,6 +31,7 @@ from ictus.models.deep_belief.layer_settings import (
     restored_layers,
 )
 from ictus.models.deep_belief.wake_sleep import UpDownTrainer
+from ictus.models.examples import validate_data
 from ictus.train import Exponential, History, Schedule
 
 Array = NDArray[Any]
