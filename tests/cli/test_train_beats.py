@@ -66,6 +66,19 @@ def test_folds_speeds_and_checkpoints(songs, tmp_path, capsys):
     assert ictus.load(tmp_path / "m-2.ictus").parameters.tobytes() == before
 
 
+def test_training_begins_with_a_model(songs, tmp_path, capsys):
+    shared = ["train", "beats", str(songs), "--cache", str(tmp_path / "cache"), "--quiet", "--json"]
+    shared += ["--segment", "2", "--epochs", "1", "--learning-rate", "1e-9"]
+    output = tmp_path / "m.ictus"
+    assert main([*shared, "--output", str(output), "--start", "ictus"]) == 0
+    expected = ictus.load(ictus.music.model_path("beats"))
+    frames = np.random.default_rng(0).random((60, 266)).astype(np.float32)
+    got = ictus.load(output).predict([frames])[0]
+    np.testing.assert_allclose(got, expected.predict([frames])[0], atol=1e-3)
+    assert main([*shared, "--start", str(output), "--units", "3"]) == 2
+    assert "start must have the layers" in capsys.readouterr().err
+
+
 def test_mistakes_are_one_line(songs, tmp_path, capsys):
     for arguments, message in (
         ([str(tmp_path / "none")], "must be a folder"),

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from ictus.music.synthesis.accompaniment import make_material
-from ictus.music.synthesis.clarity import accents, clarify, has_drum_set, is_clear, mark_bars
+from ictus.music.synthesis.clarity import (
+    accents,
+    clarify,
+    has_drum_set,
+    is_clear,
+    is_heard,
+    mark_bars,
+)
 from ictus.music.synthesis.drum_writing import Groove, make_groove
 from ictus.music.synthesis.harmony import random_key
 from ictus.music.synthesis.rhythm import parse
@@ -77,3 +84,37 @@ def test_halves_of_a_bar_come_to_differ():
     uneven = Groove({"kick": bar("X.......X.x.....")}, {})
     mark_bars(material, uneven, {"drums"}, generator)
     np.testing.assert_array_equal(uneven.bars["kick"], bar("X.......X.x....."))
+
+
+def strokes(tempo, on, between, rate=16_000):
+    """Noise bursts on the beats and midway between them, of these levels, over soft noise."""
+    generator = np.random.default_rng(1)
+    beats = 0.5 + np.arange(16) * 60.0 / tempo
+    sound = 1e-3 * generator.standard_normal(int(rate * (beats[-1] + 1.0)))
+    burst = generator.standard_normal(rate // 20) * np.exp(-np.arange(rate // 20) / 100.0)
+    for times, level in ((beats, on), (beats[:-1] + 30.0 / tempo, between)):
+        for time in times:
+            begin = int(time * rate)
+            sound[begin : begin + len(burst)] += level * burst
+    return sound, rate, beats
+
+
+@pytest.mark.parametrize(
+    ("tempo", "on", "between", "heard"),
+    [
+        (120, 1.0, 0.0, True),
+        (120, 1.0, 0.8, True),
+        (120, 1.0, 1.0, True),  # at an easy tempo nobody taps twice as fast
+        (120, 0.05, 1.0, False),
+        (70, 1.0, 0.03, True),
+        (70, 1.0, 1.0, False),  # as well twice as fast
+        (180, 0.3, 1.0, False),
+    ],
+)
+def test_recordings_whose_beat_is_heard(tempo, on, between, heard):
+    assert is_heard(*strokes(tempo, on, between)) == heard
+
+
+def test_recordings_without_beats_or_sound():
+    assert is_heard(np.zeros(4000), 16_000, np.zeros(0))
+    assert is_heard(np.zeros(16_000), 16_000, np.array([0.1, 0.6]))

@@ -27,6 +27,21 @@ def test_every_style_gives_pieces(style):
             assert part.notes["start"].max() <= made.beats_per_bar.sum()
 
 
+@pytest.mark.parametrize("tempo", [(58.0, 75.0), (190.0, 206.0)])
+def test_tempi_within_limits(tempo):
+    styles = set()
+    for seed in range(12):
+        made = compose(seed, seconds=10.0, tempo=tempo)
+        styles.add(made.style)
+        found = 60.0 / np.median(made.beat_seconds)
+        assert tempo[0] * 0.8 < found < tempo[1] * 1.3
+    assert len(styles) > 2
+    with pytest.raises(ValueError, match="tempo must be within that of chorale"):
+        compose(0, style="chorale", tempo=(150.0, 160.0))
+    with pytest.raises(ValueError, match="tempo must be within that of some style"):
+        compose(0, tempo=(300.0, 400.0))
+
+
 def test_the_seed_determines_the_piece():
     one, same, other = compose(5), compose(5), compose(6)
     assert len(one.parts) == len(same.parts)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ictus.io.annotations import AnnotationError, read_annotation
-from ictus.music.synthesis import make_piece, pieces, read_score, render, write_corpus
+from ictus.music.synthesis import corpus, make_piece, pieces, read_score, render, write_corpus
 from ictus.music.training import find_examples
 
 OPTIONS = {"seconds": 4.0, "synthesizer": "builtin", "sample_rate": 16000}
@@ -30,6 +30,18 @@ def test_pieces_do_not_depend_on_each_other():
     assert several[1].audio.tobytes() == alone.audio.tobytes()
     np.testing.assert_array_equal(several[1].beats, alone.beats)
     assert several[0].audio.tobytes() != alone.audio.tobytes()
+
+
+def test_pieces_whose_beat_is_not_heard_are_replaced_by_others_of_their_style(monkeypatch):
+    first = make_piece(2, 7, **OPTIONS)
+    answers = iter([False, False, True])
+    monkeypatch.setattr(corpus, "is_heard", lambda *_: next(answers))
+    third = make_piece(2, 7, clear=True, **OPTIONS)
+    assert list(answers) == []
+    assert third.description["style"] == first.description["style"]
+    assert third.audio.tobytes() != first.audio.tobytes()
+    monkeypatch.setattr(corpus, "is_heard", lambda *_: True)
+    assert make_piece(2, 7, clear=True, **OPTIONS).audio.tobytes() == first.audio.tobytes()
 
 
 def test_a_corpus_is_written_read_and_kept(tmp_path):

@@ -167,6 +167,24 @@ class TestOddInput:
         with pytest.raises(ValueError, match=message):
             music.decode_beats(activations, **options)
 
+    def test_bars_of_two_where_four_fit_as_well(self):
+        # All second beats are stronger downbeats than beats: two, or a network that is not sure.
+        a = np.full((1600, 2), 0.02)
+        a[25::50, 0] = 0.9
+        a[25::100] = [0.4, 0.5]
+        meters = (2, 3, 4)
+        plain = music.decode_downbeats(a, beats_per_bar=meters)
+        assert plain[:, 1].max() == 2
+        same = music.decode_downbeats(a, beats_per_bar=meters, bar_weights=(1.0, 1.0, 1.0))
+        np.testing.assert_array_equal(same, plain)
+        wary = music.decode_downbeats(a, beats_per_bar=meters, bar_weights=(0.1, 1.0, 1.0))
+        np.testing.assert_array_equal(wary, music.decode_downbeats(a, beats_per_bar=(4,)))
+
+    @pytest.mark.parametrize("weights", [(1.0,), (0.5, 0.0), (1.0, np.inf)])
+    def test_errors_of_weights(self, weights):
+        with pytest.raises(ValueError, match="bar_weights must be 2 positive numbers"):
+            music.decode_downbeats(np.zeros((5, 2)), bar_weights=weights)
+
     def test_errors_of_downbeats(self):
         with pytest.raises(ValueError, match=r"must have shape \(frames, 2\)"):
             music.decode_downbeats(np.zeros(5))

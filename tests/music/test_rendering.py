@@ -43,6 +43,21 @@ def test_a_click_track_of_the_built_in_synthesizer_is_exact():
 
 
 @pytest.mark.skipif(not fluidsynth.is_available(), reason="FluidSynth or its sound font is missing")
+def test_drums_of_fluidsynth_are_tuned():
+    machine = fluidsynth.FluidSynth(22050)
+    stroke = notes([0.1], 0.3, 56, 100)  # a cowbell
+    pitches = []
+    for tuning in (-5.0, 0.0, 5.0, 0.0):
+        part = Part("drums", stroke, 0, tuning=tuning)
+        sound = machine.render([part], [stroke], 0.6).mean(1)
+        spectrum = np.abs(np.fft.rfft(sound, 1 << 16))
+        pitches.append(np.argmax(spectrum) * 22050 / (1 << 16))
+    assert pitches[3] == pytest.approx(pitches[1], rel=0.01)  # the bender is where it was
+    steps = 12.0 * np.log2(np.array(pitches) / pitches[1])
+    np.testing.assert_allclose(steps[[0, 2]], [-5.0, 5.0], atol=0.5)
+
+
+@pytest.mark.skipif(not fluidsynth.is_available(), reason="FluidSynth or its sound font is missing")
 def test_fluidsynth_plays_the_same_whatever_was_played_before():
     score = compose(5, seconds=3.0, style="rock")
     first = render(score, 1, synthesizer="fluidsynth").audio

@@ -19,8 +19,9 @@ from ictus.music.training import (
     folds,
     train_beats,
 )
+from ictus.music.training.augmentation import shifted
 from ictus.music.training.cache import statistics
-from ictus.music.training.segments import fold_standardization
+from ictus.music.training.segments import fold_standardization, unfold_standardization
 from ictus.nn import LSTM, Bidirectional, Dense, SequenceNetwork
 
 AS_IT_IS = Change()
@@ -176,6 +177,9 @@ def test_standardisation_is_folded_into_the_first_layer():
         wanted = network.predict([(x - mean) / deviation])[0]
         fold_standardization(network, mean, deviation)
         np.testing.assert_allclose(network.predict([x])[0], wanted, atol=1e-10)
+        unfold_standardization(network, mean, deviation)
+        again = network.predict([(x - mean) / deviation])[0]
+        np.testing.assert_allclose(again, wanted, atol=1e-10)
 
 
 def settings(**options):
@@ -194,6 +198,18 @@ def test_beats_of_clicks_are_learnt(folder, model):
     beats = np.round(find_examples(folder)[int(held_out.stem[4:])].events.times * 100).astype(int)
     between = (beats[1:] + beats[:-1]) // 2
     assert activation[beats].min() > 0.5 > 0.2 > activation[between].max()
+
+
+def test_training_begins_with_a_network(folder):
+    cache = FeatureCache(folder / "cache", clicks, "clicks")
+    examples = find_examples(folder)
+    first = train_beats(examples, cache, settings(epochs=8), progress=False).network
+    nothing = settings(epochs=1, learning_rate=1e-9)
+    same = train_beats(examples, cache, nothing, start=first, progress=False).network
+    x = [clicks(examples[0].audio).astype(np.float32)]
+    np.testing.assert_allclose(same.predict(x)[0], first.predict(x)[0], atol=1e-4)
+    with pytest.raises(ValueError, match="start must have the layers"):
+        train_beats(examples, cache, settings(units=(5,)), start=first, progress=False)
 
 
 def test_an_interrupted_training_goes_on_to_the_same_bits(folder):
@@ -267,3 +283,27 @@ def test_mistakes_are_explained(folder):
     cache = FeatureCache(folder / "cache", clicks, "clicks")
     with pytest.raises(ValueError, match=r"song3.beats: downbeats need the number"):
         train_beats(find_examples(folder), cache, settings(model="downbeats"), progress=False)
+
+
+@pytest.mark.parametrize("bands", [-2.0, -0.3, 0.0, 1.0, 2.6, 9.0])
+def test_shift_along_the_bands(bands):
+    values = np.random.default_rng(3).random((4, 7))
+    place = np.arange(7) - bands
+    expected = [np.interp(place, np.arange(7), row) for row in values]
+    np.testing.assert_allclose(shifted(values, bands), expected, atol=1e-12)
+
+
+def test_a_shift_moves_spectra_and_their_differences():
+    bands, lags = (30, 40), (1, 2)
+    changes = FeatureAugmentation(bands, lags, gain=0.0, tilt=0.0, chance=1.0, shift=0.05)
+    frames = np.zeros((9, 140), np.float32)
+    frames[:, 12] = frames[:, 60 + 16] = 1.0
+    frames[4:, 12] = 2.0
+    frames[4, 30 + 12] = 1.0
+    changed = changes.apply(frames, np.random.default_rng(4))
+    moved = np.array([changed[0, :30] @ np.arange(30), changed[0, 60:100] @ np.arange(40)])
+    moved = moved / [changed[0, :30].sum(), changed[0, 60:100].sum()] - [12, 16]
+    assert abs(moved[0]) > 0.1
+    np.testing.assert_allclose(moved[0] / 30, moved[1] / 40, atol=0.01)
+    rise = changed[4, :30] - changed[3, :30]
+    np.testing.assert_allclose(changed[4, 30:60], rise, atol=1e-6)

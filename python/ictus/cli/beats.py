@@ -32,9 +32,9 @@ def add_parser(subparsers: Any) -> None:
         "--meter",
         type=allowed.positive_integer,
         nargs="+",
-        default=[3, 4],
+        default=[2, 3, 4],
         metavar="N",
-        help="beats in a bar, with --downbeats; default: 3 4",
+        help="beats in a bar, with --downbeats; default: 2 3 4",
     )
     parser.add_argument(
         "--online",
@@ -74,7 +74,7 @@ def _tracker(options: argparse.Namespace) -> BeatTracker:
     tracker = BeatTracker(
         recordings.networks_of(options, name),
         tempo=tuple(options.tempo),
-        beats_per_bar=tuple(getattr(options, "meter", (3, 4))),
+        beats_per_bar=tuple(getattr(options, "meter", (2, 3, 4))),
     )
     if name == "downbeats" and not tracker.downbeats:
         raise ValueError("--downbeats needs a model that knows them: one with three outputs")

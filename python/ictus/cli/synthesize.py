@@ -38,6 +38,7 @@ def add_parser(subparsers: Any) -> None:
     add("--pieces", type=allowed.positive_integer, default=10, metavar="N", help="default: 10")
     add("--seconds", type=allowed.positive, default=60.0, metavar="X", help="of a piece")
     add("--songs", action="store_true", help="songs of sections that return; see --seconds")
+    add("--clear", action="store_true", help="replace pieces whose beat is hardly heard")
     add("--style", metavar="NAME", help="default: by chance; a wrong name lists all")
     add("--midi", nargs="+", metavar="FILE", help="render these instead of composed pieces")
     add(
@@ -66,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
         seconds=options.seconds,
         style=options.style,
         songs=options.songs,
+        clear=options.clear,
         synthesizer=options.synthesizer,
     )
     print(f"{len(paths)} pieces in {options.folder}")

@@ -20,6 +20,7 @@ EPILOG = (
 examples:
   ictus train beats my-songs --output mine.ictus
   ictus train beats my-songs --model downbeats --folds 8 --checkpoint work
+  ictus train beats my-songs --start ictus --epochs 10 --learning-rate 0.001
   ictus train beats my-songs --speeds 0.9 1.1 --semitones -2 2 --cache /tmp/features --jobs 8
   mpiexec -n 4 ictus train beats my-songs --threads 4     (MPI: each process takes a share)
 """
@@ -54,6 +55,12 @@ def add_parser(subparsers: Any) -> None:
         default=[0.5],
         metavar="X",
         help="targets of the frames beside a beat, outwards; default: 0.5",
+    )
+    add(
+        "--start",
+        metavar="FILE",
+        help="begin with the weights of this model instead of random ones; 'ictus': of the model "
+        "that ictus brings",
     )
     train_music.add_training(group, epochs=50, batch_size=8, learning_rate=0.003)
     train_music.add_work(parser)

@@ -170,6 +170,13 @@ def run(options: argparse.Namespace) -> int:
     return 130 if interrupted else 0
 
 
+def _start(path: str, model: str, kind: str) -> Any:
+    """The network of a model file, or of the model of ictus."""
+    from ictus.music.networks import load_networks, model_path
+
+    return load_networks([model_path(model) if path == "ictus" else path], kind)[0]
+
+
 def _train(
     options: argparse.Namespace, examples: Any, test: Any, output: Path, name: str, comm: Any
 ) -> dict[str, Any]:
@@ -185,6 +192,8 @@ def _train(
     if options.checkpoint:
         Path(options.checkpoint).mkdir(parents=True, exist_ok=True)
         checkpoint = Path(options.checkpoint) / f"{options.model}-{name}.checkpoint"
+    begin = getattr(options, "start", None)
+    further = {} if begin is None else {"start": _start(begin, options.model, task.kind)}
     started = time.perf_counter()
     trained = task.train()(
         examples,
@@ -195,6 +204,7 @@ def _train(
         checkpoint=checkpoint,
         progress=False if options.quiet or options.json else None,
         comm=comm,
+        **further,
     )
     kept = test or [e for e in examples if e.name in set(trained.validation)]
     scores = _measure(trained, kept, cache, options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -77,20 +79,35 @@ def _settle(
 
 
 def most_probable(
-    models: list[BarPointer], activations: Activations, observation_lambda: float
+    models: list[BarPointer],
+    activations: Activations,
+    observation_lambda: float,
+    weights: Sequence[float] | None = None,
 ) -> tuple[int, npt.NDArray[np.int32]]:
     """The model with the most probable path, and this path.
 
-    Activations of exactly 0 and 1 can contradict each other; then all are taken with caution.
+    Activations of exactly 0 and 1 can contradict each other; then all are taken with caution. The
+    path of a model with a weight counts as so much more probable in each of its bars.
     """
+    factors = np.log(np.ones(len(models)) if weights is None else np.asarray(weights, np.float64))
     for caution in (0.0, CAUTION):
         a = np.clip(activations, caution, 1.0 - 2.0 * caution) if caution else activations
         log_densities = beat_log_densities(a, observation_lambda)
         results = [best_path(model, log_densities) for model in models]
-        best = int(np.argmax([score for _, score in results]))
+        scores = [
+            score + factor * _bars(model, path) if factor else score
+            for model, (path, score), factor in zip(models, results, factors, strict=True)
+        ]
+        best = int(np.argmax(scores))
         if len(results[best][0]):
             return best, results[best][0]
     raise AssertionError("activations strictly between 0 and 1 always have a path")
+
+
+def _bars(model: BarPointer, path: npt.NDArray[np.int32]) -> int:
+    """How many bars a path has, the first and the last one included."""
+    beat = path // (model.states // model.shape[0])
+    return int(np.count_nonzero(np.diff(beat) < 0)) + 1
 
 
 def above_threshold(activations: Activations, threshold: float) -> tuple[int, Activations]:

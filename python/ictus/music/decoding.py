@@ -143,6 +143,7 @@ def decode_downbeats(
     activations: npt.ArrayLike,
     *,
     beats_per_bar: tuple[int, ...] = (3, 4),
+    bar_weights: tuple[float, ...] | None = None,
     tempo: tuple[float, float] = (55.0, 215.0),
     fps: float = 100.0,
     tempi: int | None = 60,
@@ -161,6 +162,10 @@ def decode_downbeats(
         Probability of a beat that is no downbeat, and of a downbeat, in each frame.
     beats_per_bar : tuple of int
         The meters to try.
+    bar_weights : tuple of float, optional
+        For each of them a factor of the probability of each bar; by default 1. Short bars fit where
+        longer ones do and where a network is not sure which half of a bar is which, so that less
+        than 1 becomes bars of two.
     tempo, fps, tempi, transition_lambda, observation_lambda, threshold, correct
         As of :func:`decode_beats`.
 
@@ -185,6 +190,13 @@ def decode_downbeats(
         raise ValueError(
             f"decode_downbeats: beats_per_bar must be whole numbers from 2 up, got {beats_per_bar}"
         )
+    if bar_weights is not None and (
+        len(bar_weights) != len(beats_per_bar) or not all(0 < w < np.inf for w in bar_weights)
+    ):
+        raise ValueError(
+            f"decode_downbeats: bar_weights must be {len(beats_per_bar)} positive numbers, got "
+            f"{bar_weights}"
+        )
     first, a = above_threshold(a, threshold)
     if not a.any():
         return np.empty((0, 2))
@@ -199,7 +211,7 @@ def decode_downbeats(
         )
         for beats in beats_per_bar
     ]
-    best, path = most_probable(models, a, observation_lambda)
+    best, path = most_probable(models, a, observation_lambda, bar_weights)
     model = models[best]
     number = path // (model.states // model.shape[0]) + 1
     if correct:

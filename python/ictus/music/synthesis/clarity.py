@@ -1,9 +1,10 @@
-"""Whether a listener can tell the beat of a section, and what an arranger adds where not.
+"""Whether a listener can tell the beat: of a section, of a recording; and what an arranger adds.
 
 Parts that are chosen one by one can together hide the beat: bass and chords that avoid it, two
 chords a bar and nothing else, a drum that is louder between the beats. Arrangers see to it that
 somebody tells the time. So does :func:`clarify`, by two rules on what is played in a bar: every
-beat is marked, and what is low or loud is not mostly elsewhere.
+beat is marked, and what is low or loud is not mostly elsewhere. Instruments and the mix can still
+bury it; :func:`is_heard` listens to what was recorded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.music.synthesis.accompaniment import Material
+from ictus.music.synthesis.audible import FLOOR, FPS, band_powers
 from ictus.music.synthesis.drum_writing import Groove
 from ictus.music.synthesis.rhythm import rhythm
 
@@ -26,6 +28,9 @@ OTHERS = 0.45
 MARKED_BY_DRUMS, MARKED, MARKED_WELL = 0.25, 0.35, 0.55
 #: Tempi that most listeners would halve, or double, without good reasons not to.
 FAST, SLOW = 140.0, 95.0
+#: What begins between the beats of a recording may be so much stronger than what begins on them, at
+#: easy tempi and at others.
+HEARD, HEARD_WELL = 1.15, 0.85
 #: Chords only between the beats, slower than this, are heard as every second beat of a fast piece.
 SLOWEST_AFTERBEAT = 104.0
 
@@ -154,3 +159,37 @@ def mark_bars(
         bar = 0.8 * bar
         bar[0] = 1.0
         material.bass = (name, bar)
+
+
+def rises(levels: Array, times: Array) -> float:
+    """Return by how much the levels of all bands rise at times (seconds), in decibels, on average.
+
+    From 25 ms before to the highest in the 40 ms after; see :func:`audible.band_powers`.
+    """
+    frame = np.round(times * FPS).astype(int)
+    frame = frame[(frame >= 3) & (frame < len(levels) - 4)]
+    if not len(frame):
+        return 0.0
+    before = levels[frame[:, None] + np.array([-3, -2])].mean(1)
+    after = levels[frame[:, None] + np.arange(5)].max(1)
+    return float(np.maximum(after - before, 0.0).mean())
+
+
+def is_heard(sound: Array, rate: int, beats: Array) -> bool:
+    """Return whether what begins on the beats of a recording is heard beside what begins between.
+
+    Parameters
+    ----------
+    sound : array, shape (samples,)
+    rate : int
+    beats : array
+        Times in seconds. Between them are their halves and their thirds.
+    """
+    if len(beats) < 2:
+        return True
+    powers = band_powers(sound, rate)
+    levels = 10.0 * np.log10(powers + FLOOR * powers.max() + 1e-30)
+    gaps = np.diff(beats)
+    between = max(rises(levels, beats[:-1] + gaps * part) for part in (1 / 3, 1 / 2, 2 / 3))
+    easy = SLOW <= 60.0 / float(np.median(gaps)) <= FAST
+    return between <= (HEARD if easy else HEARD_WELL) * rises(levels, beats)

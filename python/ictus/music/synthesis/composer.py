@@ -69,6 +69,7 @@ def compose(
     seconds: float = 75.0,
     style: str | None = None,
     instruments: str = "all",
+    tempo: tuple[float, float] | None = None,
 ) -> Score:
     """Return a piece of about this length.
 
@@ -82,31 +83,53 @@ def compose(
         A name of :data:`ictus.music.synthesis.styles.STYLES`; by chance, if not given.
     instruments : {"all", "training", "test"}
         "test": only instruments of General MIDI that "training" never has.
+    tempo : (float, float), optional
+        Slowest and fastest tempo in beats a minute; a style by chance is one that has such tempi.
 
     Raises
     ------
     ValueError
-        `seconds` is not positive, or the style or the instruments are unknown.
+        `seconds` is not positive, the style or the instruments are unknown, or the style has none
+        of these tempi.
     """
     if not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds!r}")
     generator = np.random.Generator(np.random.PCG64(seed))
-    style = checked_style(style, instruments, generator)
-    return PieceWriter(STYLES[style], style, seconds, instruments, generator).write()
+    style = checked_style(style, instruments, generator, tempo)
+    return PieceWriter(STYLES[style], style, seconds, instruments, generator, tempo).write()
 
 
-def checked_style(style: str | None, instruments: str, generator: np.random.Generator) -> str:
-    """Return the style, or one by chance; check it and the set of instruments."""
+def tempo_range(style: Style, tempo: tuple[float, float] | None = None) -> tuple[float, float]:
+    """Return the tempi of a style, of those between two if given; from high to low if none."""
+    low, high = np.clip([style.tempo[0] * 0.97, style.tempo[1] * 1.03], *TEMPO_RANGE)
+    slowest, fastest = tempo or TEMPO_RANGE
+    return max(float(low), slowest), min(float(high), fastest)
+
+
+def checked_style(
+    style: str | None,
+    instruments: str,
+    generator: np.random.Generator,
+    tempo: tuple[float, float] | None = None,
+) -> str:
+    """Return the style, or one by chance; check it, the set of instruments and the tempi."""
     if style is not None and style not in STYLES:
         raise ValueError(f"style must be one of {', '.join(sorted(STYLES))}, got {style!r}")
     if instruments not in INSTRUMENTS:
         raise ValueError(
             f"instruments must be one of {', '.join(INSTRUMENTS)}, got {instruments!r}"
         )
+    able = {name: low <= high for name, (low, high) in _tempo_ranges(tempo).items()}
+    if not (able[style] if style is not None else any(able.values())):
+        raise ValueError(f"tempo must be within that of {style or 'some style'}, got {tempo!r}")
     if style is not None:
         return style
-    weights = np.array([s.weight for s in STYLES.values()])
+    weights = np.array([s.weight * able[name] for name, s in STYLES.items()])
     return str(generator.choice(list(STYLES), p=weights / weights.sum()))
+
+
+def _tempo_ranges(tempo: tuple[float, float] | None) -> dict[str, tuple[float, float]]:
+    return {name: tempo_range(style, tempo) for name, style in STYLES.items()}
 
 
 class PieceWriter:
@@ -119,13 +142,12 @@ class PieceWriter:
         seconds: float,
         instruments: str,
         generator: np.random.Generator,
+        tempo: tuple[float, float] | None = None,
     ) -> None:
         self.style, self.name, self.generator = style, name, generator
         self.instruments = instruments
-        low, high = style.tempo
         # The logarithm of the tempo is drawn evenly, within what a beat tracker follows.
-        tempo = np.exp(generator.uniform(np.log(low * 0.97), np.log(high * 1.03)))
-        self.tempo = float(np.clip(tempo, *TEMPO_RANGE))
+        self.tempo = float(np.exp(generator.uniform(*np.log(tempo_range(style, tempo)))))
         bar_seconds = 60.0 / self.tempo * style.beats
         self.bars = max(int(np.ceil(seconds / bar_seconds)), 2)
         self.key = random_key(generator)
@@ -275,7 +297,8 @@ class PieceWriter:
                     program=choose_program(family, plain, generator, self.instruments),
                     delay=0.0 if machine else float(generator.normal(0.0, 0.006)),
                     jitter=float(tight * looser + (0.012 if role == "voice" else 0.0)),
-                    gain=float(generator.normal(0.0, 2.5)),
+                    gain=float(np.clip(generator.normal(0.0, 2.5), -4.0, 4.0)),
+                    tuning=float(generator.normal(0.0, 1.5)) if role == "drums" else 0.0,
                 )
             )
         return parts

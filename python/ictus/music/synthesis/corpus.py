@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.io.annotations import format_beats, format_sections, format_times
+from ictus.music.synthesis.clarity import is_heard
 from ictus.music.synthesis.ensembles import compose_for
 from ictus.music.synthesis.mix import Recording, render
 from ictus.music.synthesis.songs import compose_song
@@ -24,7 +25,13 @@ Array = NDArray[Any]
 FORMATS = {"flac": ("FLAC", "PCM_16"), "wav": ("WAV", "PCM_16"), "ogg": ("OGG", "VORBIS")}
 
 
-def make_piece(number: int, seed: int, *, songs: bool = False, **options: Any) -> Recording:
+#: So many pieces of one style are recorded until the beat of one is heard.
+TAKES = 8
+
+
+def make_piece(
+    number: int, seed: int, *, songs: bool = False, clear: bool = False, **options: Any
+) -> Recording:
     """Return piece `number` of the corpus of this seed.
 
     Parameters
@@ -33,20 +40,30 @@ def make_piece(number: int, seed: int, *, songs: bool = False, **options: Any) -
         Together they determine the piece; no piece depends on another.
     songs : bool
         Whether it is a song (:func:`ictus.music.synthesis.songs.compose_song`).
+    clear : bool
+        Whether a piece whose beat is not heard (:func:`ictus.music.synthesis.clarity.is_heard`) is
+        replaced by another one of its style.
     options
-        Without `songs`, ``ensemble`` (:func:`ictus.music.synthesis.ensembles.compose_for`);
-        ``seconds``, ``style`` and ``instruments`` of
+        Without `songs`, ``ensemble`` (:func:`ictus.music.synthesis.ensembles.compose_for`) and
+        ``tempo``; ``seconds``, ``style`` and ``instruments`` of
         :func:`ictus.music.synthesis.composer.compose` or ``compose_song``, the others of
         :func:`ictus.music.synthesis.mix.render`.
     """
-    written, played = np.random.SeedSequence(seed, spawn_key=(number,)).spawn(2)
-    composing = {
-        name: options.pop(name) for name in ("seconds", "style", "instruments") if name in options
-    }
-    if songs:
-        return render(compose_song(written, **composing), played, **options)
+    names = ("seconds", "style", "instruments", "tempo")
+    composing = {name: options.pop(name) for name in names if name in options}
     ensemble = options.pop("ensemble", "band")
-    return render(compose_for(ensemble, written, **composing), played, **options)
+    for take in range(TAKES if clear else 1):
+        key = (number, 1 + take) if take else (number,)
+        written, played = np.random.SeedSequence(seed, spawn_key=key).spawn(2)
+        if songs:
+            score = compose_song(written, **composing)
+        else:
+            score = compose_for(ensemble, written, **composing)
+        made = render(score, played, **options)
+        if not clear or is_heard(made.audio, made.sample_rate, made.beats[:, 0]):
+            break
+        composing["style"] = score.style
+    return made
 
 
 def pieces(count: int, seed: int = 0, *, first: int = 0, **options: Any) -> Iterator[Recording]:

@@ -63,6 +63,8 @@ def make_groove(style: Style, generator: np.random.Generator, *, dense: bool = T
     if name != "none":
         pattern = JAZZ_RIDE if name == "jazz ride" else HATS.get(name, name)
         voice = "ride" if name == "jazz ride" else str(generator.choice(HAT_VOICES))
+        if voice == "low tom" and name == "off-beats":
+            voice = "open"  # low strokes between the beats would be taken for the beats
         bars[voice] = parse(pattern, count, generator) * generator.uniform(0.55, 1.0)
     chance = 0.35 if style.family != "latin" else 0.65
     for voice, pattern in style.extra:

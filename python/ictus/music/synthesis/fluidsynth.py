@@ -23,6 +23,7 @@ Array = NDArray[Any]
 
 BLOCK = 64
 DRUM_CHANNEL = 9
+BEND_RANGE = 12
 #: Where Debian puts its free sound fonts; FluidR3 is under the MIT licence.
 SOUND_FONTS = (
     "/usr/share/sounds/sf2/FluidR3_GM.sf2",
@@ -206,6 +207,12 @@ class FluidSynth:
             library.fluid_synth_program_select(synth, channel, self._font, bank, 0)
         library.fluid_synth_cc(synth, channel, 7, 100)
         library.fluid_synth_cc(synth, channel, 10, 64)
+        if part.tuning:
+            # The range of the bender in semitones is registered parameter 0.
+            for controller, value in ((101, 0), (100, 0), (6, BEND_RANGE), (38, 0)):
+                library.fluid_synth_cc(synth, channel, controller, value)
+            bend = 8192 * (1.0 + part.tuning / BEND_RANGE)
+            library.fluid_synth_pitch_bend(synth, channel, int(np.clip(round(bend), 0, 16383)))
 
     def _messages(self, channel: int, notes: Array) -> Array:
         """Rows of block, channel, pitch, velocity; velocity 0 ends a note."""

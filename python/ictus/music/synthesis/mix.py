@@ -225,7 +225,9 @@ def _mix(
                 )
             if group in ("harmony", "lead", "bass") and generator.random() < 0.2 * effect:
                 sound = effects.drive(sound, float(np.exp(generator.uniform(0.0, 3.0))))
-            sound = _levelled(sound) * _gain(generator.normal(mean, deviation * effect))
+            # In a mix everybody is heard: no level is further than 1.5 deviations from its mean.
+            level = np.clip(generator.normal(0.0, 1.0), -1.5, 1.5)
+            sound = _levelled(sound) * _gain(mean + deviation * effect * level)
         total += sound
         stems[group] = sound
         if wet:

@@ -43,6 +43,8 @@ class Part:
         How late the player is on average, and the standard deviation from note to note, in seconds.
     gain : float
         In decibels.
+    tuning : float
+        Semitones by which all sounds are higher; with FluidSynth, for drums.
     """
 
     role: str
@@ -51,6 +53,7 @@ class Part:
     delay: float = 0.0
     jitter: float = 0.0
     gain: float = 0.0
+    tuning: float = 0.0
 
 
 @dataclass

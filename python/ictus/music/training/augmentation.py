@@ -34,6 +34,9 @@ class FeatureAugmentation:
     noise : float
         Share of the changed segments that get white noise, 25 to 60 dB below the mean magnitude.
         Its phase is at random beside that of the sound, so powers add.
+    shift : float
+        Standard deviation of a shift along the bands, as a share of all of them: everything sounds
+        higher or lower, with other timbres.
     """
 
     bands: tuple[int, ...]
@@ -42,6 +45,7 @@ class FeatureAugmentation:
     tilt: float = 4.0
     chance: float = 0.6
     noise: float = 0.0
+    shift: float = 0.0
 
     def apply(self, frames: Array, generator: np.random.Generator) -> Array:
         """Return a changed copy of the frames, or the frames themselves."""
@@ -50,6 +54,7 @@ class FeatureAugmentation:
         points = generator.normal(0.0, self.tilt, 6) + generator.normal(0.0, self.gain)
         noisy = self.noise > 0 and generator.random() < self.noise
         level = 10.0 ** (generator.uniform(-60.0, -25.0) / 20.0) if noisy else 0.0
+        shift = float(np.clip(generator.normal(0.0, self.shift), -0.1, 0.1)) if self.shift else 0.0
         changed = np.empty_like(frames)
         column = 0
         for size, lag in zip(self.bands, self.lags, strict=True):
@@ -57,6 +62,8 @@ class FeatureAugmentation:
             factor = (10.0 ** (decibels / 20.0)).astype(np.float32)
             magnitude = np.expm1(frames[:, column : column + size] * np.float32(np.log(10.0)))
             magnitude *= factor
+            if shift:
+                magnitude = shifted(magnitude, shift * size)
             if noisy:
                 # The magnitude of one bin of noise has Rayleigh's distribution.
                 floor = generator.rayleigh(level * float(magnitude.mean()), magnitude.shape)
@@ -68,6 +75,18 @@ class FeatureAugmentation:
             np.maximum(spectrum[lag:] - spectrum[:-lag], 0.0, out=difference[lag:])
             column += 2 * size
         return changed
+
+
+def shifted(values: Array, bands: float) -> Array:
+    """Return values (frames, bands) moved to higher bands, between two by interpolation.
+
+    What comes in at the border is the outermost band.
+    """
+    place = np.clip(np.arange(values.shape[1]) - bands, 0, values.shape[1] - 1)
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, values.shape[1] - 1)
+    part = (place - below).astype(values.dtype)
+    return np.asarray(values[:, below] * (1 - part) + values[:, above] * part)
 
 
 @dataclass(frozen=True)

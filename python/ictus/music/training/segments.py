@@ -134,6 +134,14 @@ def fold_standardization(network: SequenceNetwork, mean: Array, deviation: Array
     weights[...] = scaled
 
 
+def unfold_standardization(network: SequenceNetwork, mean: Array, deviation: Array) -> None:
+    """Change a network of raw features into the same function of standardised ones."""
+    weights, bias = _first_layer(network)
+    raw = np.asarray(weights, np.float64)
+    bias += (np.asarray(mean) @ raw).reshape(bias.shape).astype(bias.dtype)
+    weights[...] = raw * np.asarray(deviation)[:, None]
+
+
 def _first_layer(network: SequenceNetwork) -> tuple[Array, Array]:
     """Input weights, shape (features, columns), and bias of the first layer."""
     views = network.views(network.parameters)[0]
@@ -174,6 +182,7 @@ def train_segments(
     *,
     rate: float = 100.0,
     augmentation: FeatureAugmentation | None = None,
+    start: SequenceNetwork | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Callable[[Any, int], Any]] = (),
@@ -191,6 +200,9 @@ def train_segments(
         Frames of the features a second.
     augmentation : FeatureAugmentation, optional
         What the features' stack is made of; used if the settings ask for it.
+    start : SequenceNetwork, optional
+        A network of raw features, as this function returns them: training begins with a copy of its
+        parameters instead of random ones.
     checkpoint : path, optional
         Written after each epoch; if it exists, training goes on from it to the same bits.
     progress, callbacks, comm
@@ -204,7 +216,8 @@ def train_segments(
     Raises
     ------
     ValueError
-        Too few recordings, or annotations that do not fit the model.
+        Too few recordings, annotations that do not fit the model, or a `start` of another
+        architecture.
     """
     chosen, kept = split(examples, settings.validation, settings.seed)
     made = material(chosen, cache, settings.targets, played=settings.changes(), rate=rate)
@@ -216,6 +229,11 @@ def train_segments(
         x = [((one - mean) * scale).astype(np.float32) for one in held_out.features]
         validation = (x, held_out.targets)
     network = settings.network(made.features[0].shape[1])
+    if start is not None:
+        if start.config() | {"seed": network.seed} != network.config():
+            raise ValueError("start must have the layers of the network that is trained")
+        network.parameters[...] = start.parameters
+        unfold_standardization(network, mean, deviation)
     batches = SegmentBatches(
         made.features,
         made.targets,
