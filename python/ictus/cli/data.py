@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,13 @@ DATA is one of
   FILE.arff      of WEKA: numbers, and a class where there is one
   FILE.npy       array x; --targets names a .npy or .csv file with y
   an idx file    images, plain or .gz; --targets names an idx file of labels"""
+
+
+# What NumPy, and what it reads with, raise at damaged files.
+DAMAGED: tuple[type[Exception], ...] = (
+    ValueError, TypeError, KeyError, OverflowError, MemoryError, SyntaxError,
+    RuntimeError, TokenError, EOFError, OSError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass
@@ -162,7 +170,7 @@ def _load_numpy(path: Path) -> Any:
     try:
         # Object arrays would be unpickled, which runs code: they are refused.
         return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, SyntaxError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path} is not a readable NumPy file: {error}") from error
 
 
@@ -186,9 +194,7 @@ def _from_npz(path: Path, alone: bool) -> Table:
     try:
         with loaded as archive:
             arrays = {name.lower(): archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, KeyError, NotImplementedError) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, SyntaxError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path} is not a readable .npz file: {error}") from error
     wanted = "y" if alone else "x"
     if wanted not in arrays:

@@ -163,7 +163,7 @@ def _row(row: dict[str, Any], kind: str) -> dict[str, Any]:
     value, length = row.get("value"), row.get("duration")
     if isinstance(value, dict):
         value = value.get("position", value.get("label"))
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is not None:
         made["label"] = str(value)

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ def _read_text(data: bytes, path: str) -> Events:
 def _read_csv(data: bytes, path: str) -> Events:
     """Sonic Visualiser: time, label; or time, value, duration, label. A header is skipped."""
     rows: list[tuple[float, float | None, str | None]] = []
-    for number, cells in enumerate(csv.reader(io.StringIO(_decoded(data, path))), 1):
+    for number, cells in enumerate(_csv_rows(_decoded(data, path), path), 1):
         cells = [cell.strip() for cell in cells]
         if not any(cells) or cells[0].startswith("#"):
             continue
@@ -213,6 +213,14 @@ def _read_csv(data: bytes, path: str) -> Events:
         if len(rows) > 1 and time < rows[-2][0]:
             raise AnnotationError(f"{place}: the time {time} comes after {rows[-2][0]}")
     return _from_rows(rows)
+
+
+def _csv_rows(text: str, path: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text))
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise AnnotationError(f"{path}, line {reader.line_num}: {error}") from None
 
 
 def _from_rows(rows: list[tuple[float, float | None, str | None]]) -> Events:

@@ -6,6 +6,7 @@ import gzip
 import math
 import os
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             raise IdxError(f"{os.fspath(path)} is not an idx file")
         rank = data[3]
         shape = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
-    except (struct.error, EOFError, gzip.BadGzipFile, OSError, IndexError) as error:
+    except (struct.error, EOFError, OSError, IndexError, zlib.error) as error:
         if isinstance(error, IdxError):
             raise
         raise IdxError(f"{os.fspath(path)} is damaged: {error}") from error

@@ -186,7 +186,14 @@ def load(path: str | os.PathLike[str]) -> Any:
         if kind in BARE_MODELS:
             return _class(kind).from_config(config, **tensors)
         return _class(kind).__ictus_setstate__(config, tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
         raise ModelFileError(f"{os.fspath(path)}: damaged model description: {error!r}") from error
 
 
@@ -217,7 +224,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array
                 tensors[name] = tensors[name].astype(np.float32)
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)} is not a usable model file: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelFileError(
             f"{os.fspath(path)} is not a usable model file: its header is damaged ({error!r})"
         ) from None

@@ -306,6 +306,9 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model.network_ = Network.from_config(config["network"], parameters, state)
         if model.n_features_in_ != model.network_.input_size:
             raise ValueError("n_features_in differs from the network's input")
+        classes = getattr(model, "classes_", None)
+        if classes is not None and len(classes) < model.network_.output_size:
+            raise ValueError("there are fewer classes than outputs")
         # partial_fit goes on from the weights, with the optimiser's state anew.
         check_parameters(model, cls._table)
         model._trainer = model._make_trainer(model.network_.seed)

@@ -40,6 +40,22 @@ def estimator_state(estimator: Any, fitted: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+# Fitted attributes that are arrays: of other values predictions could not be made.
+ARRAYS = frozenset({"classes_", "symbols_", "image_shape_"})
+
+
+def restored_value(name: str, value: Any) -> Any:
+    """Return a fitted attribute of a model file; ValueError if it cannot be one of that name."""
+    if isinstance(value, list):
+        array = np.array(value)
+        if array.size == 0 or array.dtype.kind not in "biufU":
+            raise ValueError(f"{name} must be numbers or names, got {value!r}")
+        return array
+    if name in ARRAYS or isinstance(value, dict):
+        raise ValueError(f"{name} must be an array, got {value!r}")
+    return value
+
+
 def restored_estimator(cls: Any, config: dict[str, Any], fitted: tuple[str, ...]) -> Any:
     """Make the estimator again, without its model, from what :func:`estimator_state` gave.
 
@@ -58,6 +74,5 @@ def restored_estimator(cls: Any, config: dict[str, Any], fitted: tuple[str, ...]
     if config["feature_names_in"] is not None:
         estimator.feature_names_in_ = np.array(config["feature_names_in"], dtype=object)
     for name in fitted:
-        value = config["fitted"][name]
-        setattr(estimator, name, np.array(value) if isinstance(value, list) else value)
+        setattr(estimator, name, restored_value(name, config["fitted"][name]))
     return estimator

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ictus.train.files import write_atomically
 
 Array = NDArray[Any]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # version 1 had no checksum
 
 
 class CheckpointError(ValueError):
@@ -38,7 +40,9 @@ def save_checkpoint(
     """
     from safetensors.numpy import save
 
-    metadata = {"ictus_checkpoint": str(FORMAT_VERSION), "state": json.dumps(state)}
+    text = json.dumps(state)
+    metadata = {"ictus_checkpoint": str(FORMAT_VERSION), "state": text}
+    metadata["checksum"] = _checksum(tensors, text)
     write_atomically(path, save(tensors, metadata))
 
 
@@ -60,13 +64,24 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dic
         with safe_open(os.fspath(path), "np") as file:
             metadata = file.metadata() or {}
             version = metadata.get("ictus_checkpoint")
-            if version != str(FORMAT_VERSION):
+            if version not in ("1", "2"):
                 raise CheckpointError(
-                    f"{os.fspath(path)} is not a checkpoint of version {FORMAT_VERSION}, "
+                    f"{os.fspath(path)} is not a checkpoint of version 1 or 2, "
                     f"its version is {version!r}"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if version == "2" and metadata["checksum"] != _checksum(tensors, metadata["state"]):
+                raise CheckpointError(f"{os.fspath(path)} is damaged: its checksum does not match")
             state = json.loads(metadata["state"])
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{os.fspath(path)} is not a checkpoint: {error}") from error
     return tensors, state
+
+
+def _checksum(tensors: dict[str, Array], state: str) -> str:
+    total = zlib.crc32(state.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        total = zlib.crc32(f"{name} {tensor.dtype.str} {tensor.shape}".encode(), total)
+        total = zlib.crc32(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data, total)
+    return f"{total:08x}"

@@ -344,7 +344,7 @@ class Reader:
             elif key == 9:
                 tensor.raw = message(value)
             elif key == 10:
-                tensor.values.append(np.frombuffer(message(value), "<f8"))
+                tensor.values.append(wire.doubles(value))
             elif key == 13:
                 tensor.external = {} if tensor.external is None else tensor.external
                 self._entry(message(value), tensor.external)

@@ -111,6 +111,14 @@ def floats(kind: int, value: int | memoryview) -> NDArray[np.float32]:
     return np.frombuffer(data, "<f4")
 
 
+def doubles(value: int | memoryview) -> NDArray[np.float64]:
+    """Return the doubles of one field of a repeated number: a view."""
+    data = message(value)
+    if len(data) % 8:
+        raise WireError("doubles of an odd number of bytes")
+    return np.frombuffer(data, "<f8")
+
+
 # --- writing -----------------------------------------------------------------------------------
 
 

@@ -370,8 +370,9 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _restored_machine(self, config: dict[str, Any], parameters: Array) -> RBM:
         rbm = self._machine.from_config(config, parameters)
-        if rbm.visible_type != self.visible_type:
-            raise ValueError(f"the machine has {rbm.visible_type} visible units")
+        units = self.n_features_in_ * getattr(self, "n_categories_", 1)
+        if (rbm.visible_type, rbm.visible_units) != (self.visible_type, units):
+            raise ValueError(f"the machine has {rbm.visible_units} {rbm.visible_type} units")
         return rbm
 
 

@@ -102,6 +102,8 @@ def layer_parameters(owner: Any, fitted: tuple[str, ...]) -> dict[str, Any]:
 def restored_layers(cls: Any, config: dict[str, Any], fitted: tuple[str, ...]) -> Any:
     """Make the estimator again with its layers; ValueError for layers of an unknown kind."""
     model = restored_estimator(cls, config, fitted)
+    if model.layers is not None:
+        raise ValueError("layers must not be among the parameters")
     model._layers = []
     for state in config["layers"]:
         if state["kind"] not in KINDS:

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
+from ictus.models.estimator_state import restored_value
 from ictus.models.optimizers import estimator_batch_size, estimator_optimizer
 from ictus.nn import (
     GRU,
@@ -246,8 +247,10 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         model.network_ = network
         model.n_features_in_ = model.network_.input_size
         for name in cls._fitted:
-            value = config["fitted"][name]
-            setattr(model, name, np.array(value) if isinstance(value, list) else value)
+            setattr(model, name, restored_value(name, config["fitted"][name]))
+        classes = getattr(model, "classes_", None)
+        if classes is not None and len(classes) < network.output_size:
+            raise ValueError("there are fewer classes than outputs")
         return model
 
 

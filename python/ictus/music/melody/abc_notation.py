@@ -133,11 +133,11 @@ class _Reader:
         elif kind == "M":
             common = {"C": (4, 4), "C|": (2, 2)}.get(value)
             match = re.match(r"(\d+)/(\d+)", value)
-            if common or (match and int(match[1]) and int(match[2])):
+            if common or (match and self.number(match[1]) and self.number(match[2])):
                 self.metre = common or (int(match[1]), int(match[2]))  # type: ignore[index]
         elif kind == "L":
             match = re.match(r"(\d+)(?:/(\d+))?", value)
-            if match is None or not int(match[1]) or not int(match[2] or 1):
+            if match is None or not self.number(match[1]) or not self.number(match[2] or 1):
                 raise ScoreError(f"{self.name}: L:{value} is no length")
             self.unit = Fraction(int(match[1]), int(match[2] or 1)) * 4
         elif kind == "K":
@@ -150,13 +150,20 @@ class _Reader:
         short = Fraction(*self.metre) < Fraction(3, 4)
         return self.unit or (Fraction(1, 4) if short else Fraction(1, 2))
 
+    def number(self, text: str | int) -> int:
+        """A number of a length or a metre; music has no use for more than four digits."""
+        if len(str(text)) > 4:
+            raise ScoreError(f"{self.name}: a length or metre of {str(text)[:20]}")
+        return int(text)
+
     def duration(self, times: str | None, over: str | None) -> Fraction:
-        length = Fraction(int(times or 1))
+        length = Fraction(self.number(times or 1))
         if over:
             digits = over.lstrip("/")
-            if digits and not int(digits):
-                raise ScoreError(f"{self.name}: a length is divided by 0")
-            length /= int(digits) if digits else 2 ** len(over)
+            divisor = self.number(digits) if digits else 2 ** min(len(over), 99)
+            if not divisor or divisor > 2**16:
+                raise ScoreError(f"{self.name}: a length is divided by {divisor}")
+            length /= divisor
         return length * self.quarter_unit()
 
     def pitch(self, accidental: str | None, letter: str, octave: str) -> int:
@@ -279,10 +286,10 @@ def _read_line(reader: _Reader, line: str) -> None:
 
 def _tuplet(reader: _Reader, match: re.Match[str]) -> None:
     count = int(match["p"])
-    inside = int(match["q"] or 0) or TUPLETS[count]
+    inside = reader.number(match["q"] or 0) or TUPLETS[count]
     if not match["q"] and count in (5, 7, 9) and reader.metre[0] % 3 == 0:
         inside = 3
-    reader.factor, reader.left = Fraction(inside, count), int(match["r"] or count)
+    reader.factor, reader.left = Fraction(inside, count), reader.number(match["r"] or count)
 
 
 def _played(reader: _Reader, repeats: bool) -> tuple[list[tuple[float, float, int, int]], float]:
