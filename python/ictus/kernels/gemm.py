@@ -27,6 +27,8 @@ def _empty_result(a: Array, b: Array | PackedMatrix, beta: float) -> Array:
     if not is_device_array(a):
         seen = all_as_numpy("gemm", {"a": a, "b": b})
         a, b = seen["a"], seen["b"]
+    if not hasattr(b, "shape"):
+        raise TypeError(f"gemm: b must be an array, got {type(b).__name__}")
     shape = np.shape(a)[:1] + b.shape[1:] if not is_device_array(a) else (a.shape[0], b.shape[1])
     if is_device_array(a):
         import cupy

@@ -58,11 +58,14 @@ class Rows:
 def validate_data(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
     """Return X, or X and y, as scikit-learn's function of that name does.
 
-    That function would not ask for DLPack, and take single precision of others for double.
+    That function would not ask for DLPack, and take single precision of others, or in another byte
+    order, for double.
     """
     from sklearn.utils.validation import validate_data as check
 
     X, y = shared_as_numpy(X, "X"), shared_as_numpy(y, "y")
+    if isinstance(X, np.ndarray) and not X.dtype.isnative:
+        X = X.astype(X.dtype.newbyteorder("="))
     return check(estimator, X, y, **options)
 
 

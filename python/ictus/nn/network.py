@@ -213,6 +213,8 @@ class Network(CurvatureProducts, Chain):
             Number of the first row in the whole batch, for draws.
         """
         x, caches = self._passes.enter(x)
+        if len(x) == 0 and scale is None:
+            raise ValueError("x must have at least one row, got 0")
         logits = self._forward(x, caches, training, first_row)
         if training:
             self.draw_count += 1

@@ -136,6 +136,8 @@ class Passes:
 
     def enter(self, x: Array) -> tuple[Array, list[Cache]]:
         """Return a batch (rows, *shape) as a matrix, and the caches of a pass of it."""
+        if not hasattr(x, "shape"):
+            raise TypeError(f"x must be an array, got {type(x).__name__}")
         shape = x.shape[1:]
         if x.ndim == 2:
             shape = tuple(n or 0 for n in self._shape)
