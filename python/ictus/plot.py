@@ -70,7 +70,7 @@ def _tidy(axes: Any, title: str, x: str, y: str) -> None:
 
 
 def learning_curve(history: dict[str, list[float]], title: str = "Learning curve") -> Figure:
-    """Draw training and validation loss over the epochs, and test errors if the history has them.
+    """Draw training and validation loss over the epochs, and test errors, below a `title`.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def weight_images(
     ----------
     weights : array, shape (height * width, units)
     image_shape : (height, width)
-    count : int
-        How many units to draw, the first ones.
+    count, title : int, str
+        How many units to draw, the first ones, and the title of the picture.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def image_rows(
 def curves(
     series: dict[str, list[float]], *, title: str = "", x: str = "epoch", y: str = ""
 ) -> Figure:
-    """Draw named series over the epochs, or whatever else they are counted by."""
+    """Draw named series over the epochs, or what else `x` names; `title` and `y` name the rest."""
     figure = new_figure(6.4, 4.0)
     axes = figure.add_subplot()
     colors = itertools.chain((TRAINING, VALIDATION, NEUTRAL), map("C{}".format, itertools.count(2)))
@@ -339,7 +339,7 @@ def update_histograms(weights: Array, update: Array) -> Figure:
 
 
 def weight_histograms(matrices: Sequence[Array]) -> Figure:
-    """Draw the distribution of the weights of each layer."""
+    """Draw the distribution of the weights of each layer, of `matrices` (inputs, units)."""
     figure = new_figure(3.2 * max(len(matrices), 1), 2.8)
     for number, weights in enumerate(matrices):
         axes = figure.add_subplot(1, len(matrices), number + 1)

@@ -101,7 +101,15 @@ class Events:
 
 
 def format_times(times: Iterable[float], labels: Sequence[str] | None = None) -> str:
-    """Return a time a line, in seconds with six decimals, a tab and the label behind it."""
+    """Return a time a line, in seconds with six decimals, a tab and the label behind it.
+
+    Parameters
+    ----------
+    times : iterable of float
+        Seconds.
+    labels : sequence of str, optional
+        As many as times.
+    """
     if labels is None:
         return "".join(f"{time:.6f}\n" for time in times)
     pairs = zip(times, labels, strict=True)
@@ -109,13 +117,25 @@ def format_times(times: Iterable[float], labels: Sequence[str] | None = None) ->
 
 
 def format_beats(beats: Any) -> str:
-    """Return a line for each row (time, number in the bar)."""
+    """Return a line for each row (time, number in the bar).
+
+    Parameters
+    ----------
+    beats : array, shape (beats, 2)
+        Time in seconds and number in the bar.
+    """
     table = np.asarray(beats, np.float64).reshape(-1, 2)
     return format_times(table[:, 0], [str(int(number)) for number in table[:, 1]])
 
 
 def format_sections(sections: Iterable[tuple[float, float, str]]) -> str:
-    """Return begin, end and label a line, as Audacity's label tracks have them."""
+    """Return begin, end and label a line, as Audacity's label tracks have them.
+
+    Parameters
+    ----------
+    sections : iterable of (begin, end, label)
+        Seconds, and text.
+    """
     return "".join(f"{begin:.6f}\t{end:.6f}\t{label}\n" for begin, end, label in sections)
 
 

@@ -250,8 +250,12 @@ def write_audio(path: Path_, signal: npt.ArrayLike, sample_rate: int = 44_100) -
 
     Parameters
     ----------
+    path : path
+        Its ending names the format.
     signal : array, shape (samples,) or (samples, channels)
         Clipped to [-1, 1].
+    sample_rate : int
+        Hz.
 
     Raises
     ------

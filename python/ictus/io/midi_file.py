@@ -98,6 +98,10 @@ class _Track:
 def read_midi(path: str | os.PathLike[str]) -> MidiFile:
     """Read a Standard MIDI file of format 0 or 1.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     AnnotationError
@@ -346,7 +350,15 @@ def _file(text: bytes, messages: list[tuple[int, int, bytes]]) -> bytes:
 
 
 def read_events(data: bytes, path: str) -> Events:
-    """Return the onsets of all notes, or the beats or segments that :func:`format_events` wrote."""
+    """Return the onsets of all notes, or the beats or segments that :func:`format_events` wrote.
+
+    Parameters
+    ----------
+    data : bytes
+        A Standard MIDI file.
+    path : str
+        What messages call it.
+    """
     midi = parse_midi(data, path)
     times = midi.seconds(midi.notes["start"])
     for text in midi.texts:

@@ -173,6 +173,11 @@ def _describe(model: Any) -> tuple[str, dict[str, Any], dict[str, Array]]:
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a model file: return the network, machine or fitted estimator.
 
+    Parameters
+    ----------
+    path : path
+        A file that :func:`save` wrote, of this or an earlier version.
+
     Raises
     ------
     ModelFileError
@@ -181,6 +186,10 @@ def load(path: str | os.PathLike[str]) -> Any:
         It cannot be read.
     """
     description, tensors = _read(path)
+    for name, tensor in tensors.items():
+        # Every model copies the vector of its parameters, which widens it without a second copy.
+        if tensor.dtype == np.float16 and name != "parameters":
+            tensors[name] = tensor.astype(np.float32)
     try:
         config, kind = description["config"], description["kind"]
         if kind in BARE_MODELS:
@@ -198,7 +207,13 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return kind, configuration and model card of a file, as plain data."""
+    """Return kind, configuration and model card of a file, as plain data.
+
+    Parameters
+    ----------
+    path : path
+        A model file.
+    """
     description, tensors = _read(path)
     return {
         "kind": description.get("kind"),
@@ -218,10 +233,8 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array
         if set(description["sha256"]) != set(tensors):
             raise ModelFileError("its tensors are not the ones it describes")
         for name, digest in description["sha256"].items():
-            if hashlib.sha256(tensors[name].tobytes()).hexdigest() != digest:
+            if hashlib.sha256(np.ravel(tensors[name]).data).hexdigest() != digest:
                 raise ModelFileError(f"the checksum of {name!r} does not match")
-            if tensors[name].dtype == np.float16:
-                tensors[name] = tensors[name].astype(np.float32)
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)} is not a usable model file: {error}") from None
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -106,7 +106,16 @@ def batch_normalization_tangent(
     *,
     training: bool,
 ) -> FloatArray:
-    """Return the derivative of what f is of, along x_dot (None: zero), scale_dot and shift_dot."""
+    """Return the derivative of what f is of, along x_dot (None: zero), scale_dot and shift_dot.
+
+    Parameters
+    ----------
+    x, mean, r, scale, training
+        As of the forward pass, and what it returned.
+    x_dot : array like x, optional
+    scale_dot, shift_dot : array, shape (channels,)
+    out : array like x, optional
+    """
     out = np.empty_like(x, order="C") if out is None else out
     _core.batch_normalization_tangent(x, x_dot, mean, r, scale, scale_dot, shift_dot, out, training)
     return out

@@ -38,6 +38,12 @@ def sgd_update(
         ``w += momentum * v - learning_rate * g`` with the new v (Sutskever et al. 2013).
     dampened : bool
         The gradient counts ``1 - momentum`` times (Hinton et al. 2012, appendix A.1).
+    gradient_scale : float
+        Factor of the gradient, for example 1 over the rows of a minibatch.
+    l1, l2 : float
+        Penalties on the absolute value and on half the square of each weight.
+    segments : array of int64, shape (n, 2), optional
+        Begin and end of each range of weights; without it there are no penalties.
 
     Raises
     ------
@@ -79,6 +85,17 @@ def rmsprop_update(
 
     ``s = decay * s + (1 - decay) * g**2; v = momentum * v - learning_rate * g / (sqrt(s) +
     epsilon); w += v``.
+
+    Parameters
+    ----------
+    parameters, gradient : array, shape (n,)
+    mean_square : array, shape (n,)
+        s above; starts at 0.
+    velocity : array, shape (n,), optional
+        Needed where ``momentum`` is not 0.
+    learning_rate, decay, epsilon, momentum : float
+    gradient_scale, l1, l2, segments
+        As of :func:`sgd_update`.
     """
     _core.rmsprop_update(
         parameters,
@@ -118,6 +135,17 @@ def adam_update(
 
     ``decoupled_decay`` shrinks the weights inside ``segments`` by ``learning_rate *
     decoupled_decay`` of themselves (Loshchilov & Hutter 2019).
+
+    Parameters
+    ----------
+    parameters, gradient : array, shape (n,)
+    mean, mean_square : array, shape (n,)
+        Running moments of the gradient; start at 0.
+    step : int
+        The number of this update, from 1.
+    learning_rate, beta1, beta2, epsilon, decoupled_decay : float
+    gradient_scale, l1, l2, segments
+        As of :func:`sgd_update`.
     """
     _core.adam_update(
         parameters,

@@ -88,5 +88,11 @@ def log_softmax(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
 
 @takes_arrays
 def sum_of_squares(x: FloatArray) -> float:
-    """Return the sum of squares of a contiguous vector, accumulated in double precision."""
+    """Return the sum of squares of a contiguous vector, accumulated in double precision.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+        float32 or float64, contiguous.
+    """
     return _core.sum_of_squares(x)

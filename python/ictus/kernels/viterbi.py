@@ -94,6 +94,8 @@ def viterbi_trace(
 
     Parameters
     ----------
+    model : BarPointer
+        That of the forward pass.
     origins : array of uint16, shape (frames, beats, intervals)
         What :func:`viterbi_advance` returned for these frames.
     states : array of int32, shape (count,)

@@ -37,6 +37,8 @@ def add_clicks(
         Clicks of number 1 are higher.
     level : float
         Peak of a click.
+    sample_rate : int
+        Hz.
 
     Returns
     -------

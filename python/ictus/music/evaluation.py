@@ -179,7 +179,16 @@ def _intervals(events: Events, name: str) -> Array:
 def evaluate_all(
     pairs: Mapping[str, tuple[Events, Events]], kind: str = "beats", *, skip: float = 0.0
 ) -> Evaluation:
-    """Return the scores of many files, each a pair of reference and estimate."""
+    """Return the scores of many files, each a pair of reference and estimate.
+
+    Parameters
+    ----------
+    pairs : mapping of str to (Events, Events)
+        By name: reference and estimate.
+    kind : {"beats", "downbeats", "onsets", "segments"}
+    skip : float
+        Seconds at the beginning that do not count.
+    """
     settings: dict[str, Any] = {"mir_eval": _mir_eval().__version__, "skip": skip}
     scores = {}
     for name, (reference, estimate) in pairs.items():
@@ -194,6 +203,13 @@ def find_pairs(
     estimates: str | os.PathLike[str], references: str | os.PathLike[str], kind: str = "beats"
 ) -> dict[str, tuple[Events, Events]]:
     """Return reference and estimate of each name that both folders (or files) have.
+
+    Parameters
+    ----------
+    estimates, references : path
+        Folders, or one file each.
+    kind : {"beats", "downbeats", "onsets", "segments"}
+        Which annotations to look for.
 
     Raises
     ------

@@ -148,7 +148,7 @@ class Features:
 
 
 class FeatureStream:
-    """Features of a signal that arrives in pieces; made by :meth:`Features.stream`.
+    """Features of a signal that arrives in pieces; made by :meth:`Features.stream` of `features`.
 
     It keeps what later frames need of the signal (a window at most) and of the spectrograms.
     """
@@ -331,8 +331,8 @@ def recurrent_onset_features() -> Features:
 def boundary_features(sample_rate: int = SAMPLE_RATE) -> Features:
     """One mel spectrogram of 80 bands for boundaries [Ullrich, Schlüter & Grill, ISMIR 2014].
 
-    Windows of 46 ms, half overlapping, 80 Hz to 16 kHz, natural logarithm; :func:`max_pool` makes
-    the coarse frames that the network sees.
+    Windows of 46 ms at `sample_rate`, half overlapping, 80 Hz to 16 kHz, natural logarithm;
+    :func:`max_pool` makes the coarse frames that the network sees.
     """
     resolutions = _stack((2048,), lambda n: mel_filterbank(n, sample_rate, 80, 80.0, 16_000.0))
     return Features(
@@ -345,7 +345,7 @@ def boundary_features(sample_rate: int = SAMPLE_RATE) -> Features:
 
 
 def max_pool(features: npt.NDArray[np.floating], factor: int) -> npt.NDArray[np.floating]:
-    """The maximum of every `factor` frames, shape (ceil(frames / factor), width)."""
+    """The maximum of every `factor` frames of `features`, shape (ceil(frames / factor), width)."""
     if factor < 1:
         raise ValueError(f"max_pool: factor must be at least 1, got {factor}")
     if len(features) == 0:

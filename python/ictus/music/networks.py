@@ -13,6 +13,11 @@ MODEL_FOLDER = Path(__file__).with_name("pretrained")
 def model_path(name: str) -> Path:
     """Return the file of a model that ictus brings.
 
+    Parameters
+    ----------
+    name : str
+        For example "beats": the name without its ending.
+
     Raises
     ------
     FileNotFoundError

@@ -23,7 +23,15 @@ LOWEST, HIGHEST = 110.0, 4200.0  # Hz
 
 @lru_cache(maxsize=8)
 def semitone_features(fps: float, sample_rate: int = SAMPLE_RATE) -> Features:
-    """One spectrogram with a band a semitone, from B flat 2 on, on the scale log10(1 + 10 m)."""
+    """One spectrogram with a band a semitone, from B flat 2 on, on the scale log10(1 + 10 m).
+
+    Parameters
+    ----------
+    fps : float
+        Frames in a second.
+    sample_rate : int
+        Hz, of the signals to come.
+    """
     frequencies = logarithmic_frequencies(12, LOWEST, HIGHEST)
     corners = nearest_bins(frequencies, bin_frequencies(WINDOW, sample_rate))
     bank = triangles(corners, normalize=True)

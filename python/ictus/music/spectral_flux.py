@@ -85,5 +85,11 @@ def superflux_onsets(signal: npt.ArrayLike, **options: float) -> Floats:
     """Return the onsets of a mono signal at 44.1 kHz, in seconds.
 
     Options are those of :func:`superflux_peaks`.
+
+    Parameters
+    ----------
+    signal : array, shape (samples,)
+    **options
+        As of :func:`superflux_peaks`.
     """
     return superflux_peaks(superflux(signal), **options)

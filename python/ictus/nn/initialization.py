@@ -72,6 +72,15 @@ def initialize_weights(
 ) -> Array:
     """Return initial weights, shape (inputs, units), float64, by the rule `name`.
 
+    Parameters
+    ----------
+    name : {"glorot", "he", "lecun", "gaussian", "sparse"}
+    generator : numpy.random.Generator
+        What draws.
+    inputs, units : int
+    scale : float
+        Factor of the deviation.
+
     Raises
     ------
     ValueError

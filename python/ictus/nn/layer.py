@@ -43,7 +43,8 @@ class Draws:
 class Cache:
     """What a layer keeps of a pass: its input, its output, and room for gradients.
 
-    The room is that of the cache `beside`, if it is given, which has no fewer rows.
+    The room, of numbers of `dtype`, is that of the cache `beside`, if it is given, which has no
+    fewer rows.
 
     Attributes
     ----------

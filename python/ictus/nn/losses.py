@@ -27,6 +27,8 @@ class Loss:
     name : str
         "squared_error": 1/2 of the summed squared error, identity output. "binary_cross_entropy":
         independent sigmoid units. "softmax_cross_entropy": one of several classes.
+    number : int
+        By which the native kernels know it.
     """
 
     name: str

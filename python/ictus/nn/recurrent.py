@@ -140,6 +140,7 @@ class RecurrentBase(Layer):
 
     @property
     def activation_number(self) -> int:
+        """The native number of the activation function."""
         return activation_number(type(self).__name__, "tanh")
 
     def output_rows(self, rows: int, count: int) -> int:
@@ -329,6 +330,7 @@ class Recurrent(RecurrentBase):
 
     @property
     def activation_number(self) -> int:
+        """The native number of the activation function."""
         return activation_number("Recurrent", self.activation)
 
     def initialize(self, views: Views, generator: np.random.Generator) -> None:

@@ -60,11 +60,12 @@ class Source(Protocol):
 
     size: int
 
-    def take(self, rows: slice | Array) -> tuple[Array, ...]: ...
+    def take(self, rows: slice | Array) -> tuple[Array, ...]:
+        """Return some rows; the next call may overwrite them."""
 
 
 class SourceBatches(BatchOrder):
-    """Minibatches of what is taken from a source; parameters as of :class:`BatchOrder`."""
+    """Minibatches of what is taken from a source; `order` is as of :class:`BatchOrder`."""
 
     def __init__(self, source: Source, **order: Any) -> None:
         super().__init__(source.size, **order)

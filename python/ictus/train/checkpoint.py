@@ -49,6 +49,10 @@ def save_checkpoint(
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
     """Read what :func:`save_checkpoint` wrote: tensors and state.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     CheckpointError

@@ -14,6 +14,11 @@ class History(dict[str, list[float]]):
     with a validation set "validation_loss" and "validation_score" where a score is given; of
     energy models what :class:`ictus.models.DivergenceTrainer` names.
 
+    Parameters
+    ----------
+    *arguments
+        As of dict.
+
     Attributes
     ----------
     interrupted : bool

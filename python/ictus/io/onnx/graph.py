@@ -155,6 +155,10 @@ def check_known(node: Node) -> None:
 def load_graph(path: str | os.PathLike[str]) -> Graph:
     """Read an ONNX file as the graph it is.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     OnnxError

@@ -252,7 +252,7 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     # --- use -------------------------------------------------------------------------------------
 
     @property
-    def components_(self) -> Array:
+    def components_(self) -> Array:  # its owners say what it is
         return self.rbm_.weights.T
 
     @property

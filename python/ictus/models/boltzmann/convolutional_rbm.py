@@ -204,6 +204,7 @@ class ConvolutionalRBM(BoltzmannEstimator):
 
     @property
     def components_(self) -> Array:
+        """The windows, (filters, height, width, channels)."""
         return np.asarray(self.rbm_.weights.transpose(3, 0, 1, 2))
 
     def transform(self, X: Any) -> Array:

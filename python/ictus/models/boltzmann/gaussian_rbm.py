@@ -110,4 +110,5 @@ class GaussianRBM(BoltzmannEstimator):
 
     @property
     def variance_(self) -> Any:
+        """The variance of each visible unit, (visible units,)."""
         return self.rbm_.variance

@@ -245,11 +245,13 @@ target_acceptance, pooling_epoch
 
     @property
     def components_(self) -> Array:
+        """The filters of the covariance part, (factors, visible units)."""
         check_is_fitted(self, "machine_")
         return np.asarray(self.machine_.filters.T)
 
     @property
     def mean_components_(self) -> Array:
+        """The weights of the mean part, (mean units, visible units)."""
         check_is_fitted(self, "machine_")
         return np.asarray(self.machine_.weights.T)
 

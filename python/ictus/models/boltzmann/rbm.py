@@ -151,6 +151,7 @@ class RBM(Machine):
 
     @property
     def variance(self) -> Array | None:
+        """The variance of each visible unit; None where it is 1."""
         if self.log_variance is not None and self._variance is not None:
             exp(self.log_variance, out=self._variance)
         return self._variance

@@ -34,7 +34,7 @@ class TemperedTrainer(DivergenceTrainer):
     inverse_temperatures, base_rates
         Of :class:`ictus.models.ParallelTempering`. Without base rates the chains start
         from units that are on half of the time: better give the data's means.
-    options
+    seed, options
         Of :class:`~ictus.models.boltzmann.divergence.DivergenceTrainer`.
 
     Attributes

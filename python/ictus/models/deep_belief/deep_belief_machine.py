@@ -16,7 +16,7 @@ from ictus.models.boltzmann.gibbs import Chains, check_steps
 from ictus.models.boltzmann.machine import Machine
 from ictus.models.boltzmann.rbm import RBM
 from ictus.models.deep_belief.deep_chains import DeepChains
-from ictus.models.deep_belief.deep_layers import Part, check_chain
+from ictus.models.deep_belief.deep_layers import Part, Pattern, check_chain
 
 Array = NDArray[Any]
 
@@ -84,7 +84,7 @@ class DeepBeliefMachine(Machine):
     ) -> None:
         self.layers = [dict(layer) for layer in layers]
         self.tied = bool(tied)
-        patterns = [RBM(**layer, dtype=dtype) for layer in self.layers]
+        patterns = [Pattern(**layer, dtype=dtype) for layer in self.layers]
         check_chain(patterns)
         self._shapes = [pattern.shapes() for pattern in patterns]
         super().__init__(dtype, seed, parameters)
@@ -190,10 +190,12 @@ class DeepBeliefMachine(Machine):
 
     @property
     def variance(self) -> Array | None:
+        """The variance of each visible unit of the lowest layer; None where it is 1."""
         return (self.generative[0] if self.generative else self.top).variance
 
     @property
     def visible_bias(self) -> Array:
+        """The biases of the visible units that are no labels, from above."""
         bias = (self.generative[0] if self.generative else self.top).visible_bias
         return bias[: self.visible_units]
 

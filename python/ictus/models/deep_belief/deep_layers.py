@@ -21,6 +21,23 @@ SEEN_AS = {
 }
 
 
+class Pattern(RBM):
+    """A layer as its description has it, without memory for its parameters.
+
+    So the description of a net is checked before it costs memory: it may come from a file.
+    """
+
+    @property
+    def parameter_count(self) -> int:
+        return 0
+
+    def _set_views(self) -> None:
+        pass
+
+    def initialize(self, seed: int | None = None) -> None:
+        pass
+
+
 class Part(RBM):
     """A layer of a deep net: its parameters lie in the net's vector, its draws are the net's."""
 

@@ -260,6 +260,13 @@ def unroll(network: Network, pretrained: Sequence[PretrainedLayer]) -> None:
     The layers after the encoder get the weights and biases that reconstruct, in reverse order
     (Hinton & Salakhutdinov 2006, figure 1); of a :class:`ictus.nn.TiedDense` the biases alone.
 
+    Parameters
+    ----------
+    network : Network
+        Encoder and decoder, as many layers each.
+    pretrained : sequence of PretrainedLayer
+        What :func:`pretrain` gave for the encoder.
+
     Raises
     ------
     ValueError

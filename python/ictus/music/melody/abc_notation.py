@@ -46,7 +46,13 @@ TUPLETS = {2: 3, 3: 2, 4: 3, 5: 2, 6: 2, 7: 2, 8: 3, 9: 2}
 
 
 def split_tunes(text: str) -> list[str]:
-    """Return the tunes of a collection: the texts behind each ``X:``."""
+    """Return the tunes of a collection: the texts behind each ``X:``.
+
+    Parameters
+    ----------
+    text : str
+        In ABC notation.
+    """
     return re.split(r"^X:", text.replace("\r\n", "\n"), flags=re.MULTILINE)[1:]
 
 

@@ -145,6 +145,13 @@ class MelodyEncoding:
 def transpositions(
     melodies: Iterable[Melody], semitones: Iterable[int] = range(-5, 7)
 ) -> list[Melody]:
-    """Return each melody in each transposition."""
+    """Return each melody in each transposition.
+
+    Parameters
+    ----------
+    melodies : iterable of Melody
+    semitones : iterable of int
+        How far each is moved, up or down.
+    """
     steps = list(semitones)
     return [melody.transposed(step) for melody in melodies for step in steps]

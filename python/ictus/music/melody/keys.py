@@ -43,7 +43,12 @@ def correlations(a: Any, b: Any) -> Array:
 
 
 def pitch_class_durations(music: Melody | SymbolicScore) -> Array:
-    """Return how long each pitch class sounds, shape (12,), in quarter notes."""
+    """Return how long each pitch class sounds, shape (12,), in quarter notes.
+
+    Parameters
+    ----------
+    music : Melody or SymbolicScore
+    """
     if isinstance(music, Melody):
         pitches, durations = music.pitches[music.sounding], music.durations[music.sounding]
     else:
@@ -54,7 +59,15 @@ def pitch_class_durations(music: Melody | SymbolicScore) -> Array:
 
 
 def key_scores(durations: Any, profiles: Any = None) -> Array:
-    """Return the correlation of durations of pitch classes with the profile of each key, (24,)."""
+    """Return the correlation of durations of pitch classes with the profile of each key, (24,).
+
+    Parameters
+    ----------
+    durations : array, shape (12,)
+        From C upwards.
+    profiles : array, shape (2, 12), optional
+        Of major and minor, from the tonic upwards; those of Krumhansl & Kessler if not given.
+    """
     return np.asarray(correlations(durations, key_profiles(profiles))[0])
 
 
@@ -85,6 +98,10 @@ def find_key(music: Melody | SymbolicScore | Any, profiles: Any = None) -> Key:
 
 def partitura_key(music: Melody | SymbolicScore) -> Key:
     """Return the key that partitura's ``estimate_key`` finds, which has the same algorithm.
+
+    Parameters
+    ----------
+    music : Melody or SymbolicScore
 
     Raises
     ------
@@ -117,7 +134,12 @@ def key_distances(profiles: Any = None) -> Array:
 
 
 def mirex_score(found: Key, true: Key) -> float:
-    """Return the weighted score of the MIREX key task: 1, fifth 0.5, relative 0.3, parallel 0.2."""
+    """Return the weighted score of the MIREX key task: 1, fifth 0.5, relative 0.3, parallel 0.2.
+
+    Parameters
+    ----------
+    found, true : Key
+    """
     if found == true:
         return 1.0
     step = (found.tonic - true.tonic) % 12

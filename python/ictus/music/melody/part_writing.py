@@ -77,7 +77,13 @@ def writing_measures(steps: Any) -> dict[str, float]:
 
 
 def agreement(found: Any, true: Any) -> Array:
-    """Return the share of steps at which each voice has the same pitch, shape (voices,)."""
+    """Return the share of steps at which each voice has the same pitch, shape (voices,).
+
+    Parameters
+    ----------
+    found, true : array, shape (steps, voices)
+        MIDI pitches.
+    """
     found, true = np.asarray(found), np.asarray(true)
     if found.shape != true.shape:
         raise ValueError(f"found must have shape {true.shape}, got {found.shape}")

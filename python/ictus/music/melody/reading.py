@@ -50,6 +50,11 @@ def partitura() -> Any:
 def read_scores(path: str | os.PathLike[str]) -> list[SymbolicScore]:
     """Return the scores in a file: one, but each tune of a file in ABC notation.
 
+    Parameters
+    ----------
+    path : path
+        MIDI, MusicXML, kern, MEI or ABC, by its ending.
+
     Raises
     ------
     ScoreError
@@ -76,7 +81,12 @@ def read_scores(path: str | os.PathLike[str]) -> list[SymbolicScore]:
 
 
 def read_score(path: str | os.PathLike[str]) -> SymbolicScore:
-    """Return the score in a file, of several the first; see :func:`read_scores`."""
+    """Return the score in a file, of several the first; see :func:`read_scores`.
+
+    Parameters
+    ----------
+    path : path
+    """
     return read_scores(path)[0]
 
 

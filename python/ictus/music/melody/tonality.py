@@ -104,7 +104,13 @@ def probe_tone_profiles(
 
 
 def profile_correlations(profiles: dict[str, Array]) -> dict[str, float]:
-    """Return the correlation of each profile with that of Krumhansl & Kessler."""
+    """Return the correlation of each profile with that of Krumhansl & Kessler.
+
+    Parameters
+    ----------
+    profiles : dict of arrays, shape (12,)
+        By name: how well each degree fits, from the tonic upwards.
+    """
     return {
         mode: float(correlations(profile, KRUMHANSL_KESSLER[mode])[0, 0])
         for mode, profile in profiles.items()
@@ -185,7 +191,13 @@ class CentroidKeyFinder:
 
 
 def hidden_features(model: MelodyRBM) -> Features:
-    """Return the features "mean activity of the hidden units over the windows of a melody"."""
+    """Return the features "mean activity of the hidden units over the windows of a melody".
+
+    Parameters
+    ----------
+    model : MelodyRBM
+        Fitted.
+    """
     return lambda melody: model.transform([melody])[0].mean(0).astype(np.float64)
 
 

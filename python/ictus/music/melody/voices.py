@@ -121,7 +121,14 @@ def transposed_chorales(
 
 
 def soprano_of(music: Melody | SymbolicScore, length: float = 1.0) -> Array:
-    """Return the highest voice as pitches at every so many quarter notes."""
+    """Return the highest voice as pitches at every so many quarter notes.
+
+    Parameters
+    ----------
+    music : Melody or SymbolicScore
+    length : float
+        Of a step, in quarter notes.
+    """
     score = music.score() if isinstance(music, Melody) else music
     line = score.steps(length, [0])[:, 0]
     if not (line >= 0).any():

@@ -67,7 +67,18 @@ def make_piece(
 
 
 def pieces(count: int, seed: int = 0, *, first: int = 0, **options: Any) -> Iterator[Recording]:
-    """Yield pieces `first` to ``first + count - 1`` one after another; nothing is written."""
+    """Yield pieces `first` to ``first + count - 1`` one after another; nothing is written.
+
+    Parameters
+    ----------
+    count : int
+    seed : int
+        Same seed, same pieces.
+    first : int
+        The number of the first.
+    **options
+        As of :func:`write_corpus`.
+    """
     for number in range(first, first + count):
         yield make_piece(number, seed, **options)
 
@@ -78,6 +89,15 @@ def write_piece(folder: str | os.PathLike[str], name: str, piece: Recording, for
     ``NAME.beats`` has time and number in the bar, ``NAME.onsets`` a time a line, ``NAME.drums``
     time and note of General MIDI's percussion map, ``NAME.segments`` begin, end and label,
     ``NAME.json`` the description.
+
+    Parameters
+    ----------
+    folder : path
+    name : str
+        Of the files, without their endings.
+    piece : Recording
+    format : {"flac", "wav", "ogg"}
+        Of the audio.
     """
     import soundfile
 

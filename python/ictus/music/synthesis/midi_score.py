@@ -25,6 +25,10 @@ def read_score(path: str | os.PathLike[str]) -> Score:
     A beat is what the denominator of the metre says, but three of them in 6/8, 9/8 and 12/8 (and
     6/16 and so on). The tempo is that of the file.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     AnnotationError

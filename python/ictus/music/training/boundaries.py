@@ -126,6 +126,18 @@ def boundary_targets(
     Ullrich et al. 2014, section 3.3: what is near a boundary is positive, weighted by a Gaussian of
     the distance.
 
+    Parameters
+    ----------
+    boundaries : array, shape (n,)
+        Seconds.
+    frames : int
+    rate : float
+        Frames in a second.
+    smearing : float
+        Seconds around a boundary that are positive.
+    deviation : float
+        Of the Gaussian, in seconds.
+
     Returns
     -------
     (array of float32, array of float32), each of shape (frames,)
@@ -211,6 +223,8 @@ class TrainedBoundaries(Trained):
 
     Attributes
     ----------
+    network, history, training, validation
+        As of :class:`Trained`.
     threshold : float, optional
         None where no recording was held out.
     score : float, optional

@@ -26,7 +26,14 @@ ANNOTATION_ENDINGS = {
 
 @dataclass(frozen=True)
 class Example:
-    """A recording and its annotation."""
+    """A recording and its annotation.
+
+    Attributes
+    ----------
+    audio, annotation : Path
+    events : Events
+        What the annotation says.
+    """
 
     audio: Path
     annotation: Path
@@ -91,6 +98,14 @@ def find_examples(
 
 def folds(count: int, parts: int, seed: int = 0) -> list[tuple[Array, Array]]:
     """Return, for each of `parts` folds, the numbers of the training and of the test examples.
+
+    Parameters
+    ----------
+    count : int
+        Of examples.
+    parts : int
+    seed : int
+        Of their order.
 
     Raises
     ------

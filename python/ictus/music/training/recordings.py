@@ -63,7 +63,15 @@ class Schedule:
 
 @dataclass
 class Trained:
-    """A network of raw features, and how it came about."""
+    """A network of raw features, and how it came about.
+
+    Attributes
+    ----------
+    network : Network or SequenceNetwork
+    history : History
+    training, validation : list of str
+        Names of the recordings that were trained on, and that were held out.
+    """
 
     network: Any
     history: History

@@ -105,7 +105,7 @@ class SegmentBatches(BatchOrder):
 
 
 class SegmentTrainer(SequenceTrainer):
-    """A SequenceTrainer whose data are :class:`SegmentBatches`."""
+    """A SequenceTrainer whose data are :class:`SegmentBatches`; see there for the parameters."""
 
     def fit_segments(self, batches: SegmentBatches, validation: Any = None) -> Any:
         """Train on the batches from where training stands; return the history.

@@ -48,6 +48,16 @@ def onset_targets(
 
     1 at the frame nearest to each time. With `neighbour_weight` the frames beside it are also 1,
     and weigh less: the "fuzzier" targets of Schlüter & Böck 2014, section 4.3.
+
+    Parameters
+    ----------
+    times : array, shape (n,)
+        Seconds.
+    frames : int
+    rate : float
+        Frames in a second.
+    neighbour_weight : float, optional
+        None: one frame an onset.
     """
     exact = event_targets(times, frames, rate, neighbours=())
     weights = np.ones(frames, np.float32)
@@ -67,6 +77,16 @@ def downbeat_targets(events: Events, frames: int, rate: float, **widening: Any) 
     """Return probabilities of (no beat, beat that is no downbeat, downbeat), shape (frames, 3).
 
     The classes of Böck, Krebs & Widmer 2016.
+
+    Parameters
+    ----------
+    events : Events
+        Beats with their numbers in the bar.
+    frames : int
+    rate : float
+        Frames in a second.
+    **widening
+        As of :func:`beat_targets`.
 
     Raises
     ------
