@@ -1,10 +1,11 @@
 // Matrix product with a fused epilogue: one block computes a tile of 64 x 64 from slices of A and B
 // in shared memory, each thread 4 x 4 elements in registers. Random draws are those of the CPU:
 // they depend on the element's place alone (core/philox.h).
-#include "gemm.h"
+#include "ictus/gemm.h"
 
-#include "core/philox.h"
+#include "elements.h"
 #include "launch.h"
+#include "over_elements.h"
 
 namespace ictus::cuda {
 namespace {
@@ -13,63 +14,6 @@ constexpr int kTile = 64;   // rows and columns of C a block computes
 constexpr int kSlice = 16;  // inner elements in shared memory at a time
 constexpr int kEach = 4;    // rows and columns of a thread
 constexpr int kSide = kTile / kEach;
-
-template <class T>
-__device__ T activate(Activation activation, T z) {
-  switch (activation) {
-    case Activation::sigmoid:
-      return T(1) / (T(1) + exp(-z));
-    case Activation::tanh:
-      return tanh(z);
-    case Activation::relu:
-      return z < T(0) ? T(0) : z;  // NaN passes
-    case Activation::softplus:
-      return (z > T(0) ? z : T(0)) + log1p(exp(z > T(0) ? -z : z));
-    case Activation::identity:
-      break;
-  }
-  return z;
-}
-
-__device__ float as_uniform(std::uint32_t word, float) {
-  return static_cast<float>(word >> 8) * 0x1p-24f;
-}
-__device__ double as_uniform(std::uint32_t word, double) {
-  return static_cast<double>(word) * 0x1p-32;
-}
-
-// Box & Muller 1958 from the words of rows 2k and 2k + 1: cosine for the even row, sine for the
-// odd.
-template <class T>
-__device__ T as_normal(const philox::Block& block, int word) {
-  const T first = as_uniform(block.word[word & 2], T()),
-          second = as_uniform(block.word[word | 1], T());
-  const T radius = sqrt(T(-2) * log(T(1) - first));
-  return radius * (word & 1 ? sinpi(T(2) * second) : cospi(T(2) * second));
-}
-
-template <class T>
-__device__ T finish(const Epilogue<T>& e, T value, std::int64_t row, std::int64_t column) {
-  if (e.bias != nullptr) value += e.bias[column];
-  value = activate(e.activation, value);
-  const std::int64_t i = row + e.first_row;
-  const auto group = static_cast<std::uint32_t>(i >> 2);
-  const int word = static_cast<int>(i & 3);
-  const auto draw = [&](std::uint64_t stream) {
-    return philox::rows(static_cast<std::uint32_t>(column), group, stream, e.seed);
-  };
-  if (e.dropout_rate > T(0)) {
-    const T u = as_uniform(draw(e.stream).word[word], T());
-    value = u >= e.dropout_rate ? value / (T(1) - e.dropout_rate) : T(0);
-  }
-  if (e.sampling == Sampling::bernoulli) {
-    const T u = as_uniform(draw(e.stream + 1).word[word], T());
-    value = value == value ? (u < value ? T(1) : T(0)) : value;
-  } else if (e.sampling == Sampling::gaussian) {
-    value += as_normal<T>(draw(e.stream + 1), word);
-  }
-  return value;
-}
 
 template <class T>
 __global__ void __launch_bounds__(kSide* kSide) product(GemmArguments<T> g, Epilogue<T> e) {
@@ -113,17 +57,54 @@ __global__ void __launch_bounds__(kSide* kSide) product(GemmArguments<T> g, Epil
   }
 }
 
-}  // namespace
-
 template <class T>
-void multiply(const GemmArguments<T>& g, const Epilogue<T>& e, cudaStream_t stream) {
-  if (g.rows == 0 || g.columns == 0) return;
-  const dim3 grid(blocks(g.columns, kTile), blocks(g.rows, kTile));
-  product<T><<<grid, dim3(kSide, kSide), 0, stream>>>(g, e);
-  check(cudaGetLastError(), "gemm");
+void multiply(const GemmArguments<T>& given) noexcept {
+  if (given.rows == 0 || given.columns == 0) return;
+  GemmArguments<T> g = given;
+  if (g.packed_b != nullptr) {
+    g.b = g.packed_b;
+    g.b_row_stride = g.columns;
+    g.b_column_stride = 1;
+  }
+  if (g.alpha == T(0)) g.inner = 0;
+  const Epilogue<T> e = g.epilogue == nullptr ? Epilogue<T>() : *g.epilogue;
+  launch(product<T>, {dim3(blocks(g.columns, kTile), blocks(g.rows, kTile)), dim3(kSide, kSide)}, g,
+         e);
 }
 
-template void multiply(const GemmArguments<float>&, const Epilogue<float>&, cudaStream_t);
-template void multiply(const GemmArguments<double>&, const Epilogue<double>&, cudaStream_t);
+// On a GPU a packed matrix is a plain copy, rows without gaps.
+std::int64_t packed_b_elements(std::int64_t inner, std::int64_t columns) noexcept {
+  return inner * columns;
+}
+
+template <class T>
+struct Copy {
+  const T* from;
+  std::int64_t row_stride, column_stride, columns;
+  T* to;
+  __device__ void operator()(std::int64_t i, std::int64_t j) const {
+    to[i * columns + j] = from[i * row_stride + j * column_stride];
+  }
+};
+
+template <class T>
+void pack_b(const T* b, std::int64_t inner, std::int64_t columns, std::int64_t row_stride,
+            std::int64_t column_stride, T* packed) noexcept {
+  over_elements(inner, columns, Copy<T>{b, row_stride, column_stride, columns, packed});
+}
+
+template <class T>
+double multiply_adds(std::int64_t, T*) noexcept {
+  return 0;  // the limit of a GPU is measured by benchmarks/gpu
+}
+
+}  // namespace
+
+extern const GemmKernels<float> gemm_float;
+extern const GemmKernels<double> gemm_double;
+const GemmKernels<float> gemm_float = {multiply<float>, packed_b_elements, pack_b<float>,
+                                       multiply_adds<float>};
+const GemmKernels<double> gemm_double = {multiply<double>, packed_b_elements, pack_b<double>,
+                                         multiply_adds<double>};
 
 }  // namespace ictus::cuda

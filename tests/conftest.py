@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import ictus
-from tests.executed import ExecutedCounts, levels_of
+from tests import devices
+from tests.executed import ExecutedCounts, families_of, family_of, levels_of
 
 settings.register_profile(
     "ictus",
@@ -30,9 +31,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ExecutedCounts(), "executed counts")
 
 
-@pytest.fixture(params=levels_of(""))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a family at the levels and on the devices that it is compiled for."""
+
+    def belongs(item: pytest.Item) -> bool:
+        level = getattr(getattr(item, "callspec", None), "params", {}).get("each_level")
+        return level is None or level in levels_of(family_of(item.path.name))
+
+    items[:] = filter(belongs, items)
+
+
+@pytest.fixture(params=[*ictus.instruction_sets(), *filter(families_of, devices.DEVICES)])
 def each_level(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Runs the test once at every instruction-set level that the machine has; gives its name."""
+    """Runs the test once at every instruction-set level that the machine has; gives its name.
+
+    And once on a GPU and on its emulation, where they are and the family that the test file is
+    about has a CUDA variant.
+    """
+    if request.param in devices.DEVICES:
+        with devices.serving(request.param) as calls:
+            yield request.param
+        assert calls[0] > 0, "the test never called a kernel of the device"
+        return
     before = ictus.instruction_set()
     ictus.set_instruction_set(request.param)
     yield request.param

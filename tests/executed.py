@@ -14,14 +14,22 @@ import pytest
 
 import ictus
 from ictus import kernels
+from tests.devices import DEVICES, native_of
 
 FAMILIES = sorted(p.stem for p in Path(kernels.__file__).parent.glob("[!_]*.py"))
 
 
 def levels_of(family: str) -> list[str]:
-    """The levels of this machine that a family is compiled for."""
+    """The levels of this machine that a family is compiled for, and the devices that serve it."""
     only = {"avx512vpopcntdq": {"hamming"}}
-    return [x for x in ictus.instruction_sets() if family in only.get(x, {family})]
+    levels = [x for x in ictus.instruction_sets() if family in only.get(x, {family})]
+    return levels + [x for x in DEVICES if family in families_of(x)]
+
+
+def families_of(device: str) -> list[str]:
+    """The families that a device serves here: those with a CUDA variant, or none."""
+    native, _ = native_of(device)
+    return list(native.families) if native else []
 
 
 def family_of(test_file: str) -> str:
@@ -74,7 +82,7 @@ class ExecutedCounts:
         if not self.counts:
             return
         terminalreporter.section("kernel tests executed at each instruction-set level")
-        for level in ictus.instruction_sets():
+        for level in [*ictus.instruction_sets(), *DEVICES]:
             parts = [f"{f} {self.counts[f, level]}" for f in FAMILIES if self.counts[f, level]]
             terminalreporter.write_line(f"{level}: {', '.join(parts)}")
         for gap in self.gaps() if terminalreporter.config.args == ["tests"] else []:

@@ -144,10 +144,21 @@ def test_a_family_is_in_every_place(family):
     assert "each_level" in tests, "the family is not tested at every level"
 
 
+CUDA_FAMILIES = re.search(
+    r"set\(ICTUS_CUDA_FAMILIES([^)]*)\)", (ROOT / "cuda" / "CMakeLists.txt").read_text()
+)[1].split()
+
+
+@pytest.mark.parametrize("family", CUDA_FAMILIES)
+def test_a_cuda_variant_is_in_every_place(family):
+    assert (ROOT / "cuda" / f"{family}.cu").is_file()
+    assert f"X({family}, " in (ROOT / "cuda" / "families.h").read_text()
+
+
 def test_conditional_compilation_has_its_places():
     allowed = {"simd.h", "population_count.h", "launch.h", "philox.h"}
     for path in sources("cpp", "cuda"):
-        if path.name in allowed or path.parent.name == "core":
+        if path.name in allowed or path.parent.name in ("core", "emulation"):
             continue
         for line in path.read_text().splitlines():
             assert not re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line), f"{path.name}: {line}"

@@ -1,50 +1,31 @@
-// The messages of arguments.h that need no template.
+// How _core reads an array: NumPy's alone, and nothing belongs to a call beside its arguments.
 #include "bindings/arguments.h"
-
-#include <cstdio>
 
 namespace ictus::bindings {
 
-std::string shape_text(const std::int64_t* extents, int rank) {
-  std::string text = "(";
-  for (int i = 0; i < rank; ++i) {
-    if (i > 0) text += ", ";
-    text += extents[i] == kAny ? std::string("any") : std::to_string(extents[i]);
+Check::Check(const char* function) : function_(function) {}
+Check::~Check() = default;
+void Check::finish() const {}
+
+bool Check::read(const char*, py::handle object, ArrayFacts& facts) const {
+  return read_numpy(object, facts);
+}
+
+bool Check::read_on_host(const char*, py::handle object, ArrayFacts& facts) const {
+  return read_numpy(object, facts);
+}
+
+void Check::not_an_array(const char* name, py::handle object) const {
+  type_error(name, std::string("must be a NumPy array, got ") + Py_TYPE(object.ptr())->tp_name);
+}
+
+std::int64_t Check::first_outside(const View<const std::int64_t>& vector, std::int64_t low,
+                                  std::int64_t high, std::int64_t& value) {
+  for (std::int64_t i = 0; i < vector.shape[0]; ++i) {
+    value = vector.data[i * vector.stride[0]];
+    if (value < low || value >= high) return i;
   }
-  if (rank == 1) text += ",";
-  return text + ")";
-}
-
-std::string dtype_text(py::handle array) {
-  return py::str(array.attr("dtype")).cast<std::string>();
-}
-
-void Check::type_error(const char* name, const std::string& text) const {
-  throw py::type_error(std::string(function_) + ": " + name + " " + text);
-}
-
-void Check::value_error(const char* name, const std::string& text) const {
-  throw py::value_error(std::string(function_) + ": " + name + " " + text);
-}
-
-void Check::require(bool condition, const char* name, const char* expected, double got) const {
-  if (condition) return;
-  char number[32];
-  std::snprintf(number, sizeof number, "%.9g", got);
-  value_error(name, std::string("must be ") + expected + ", got " + number);
-}
-
-bool Check::is_float(const char* name, py::handle object) const {
-  if (!py::isinstance<py::array>(object)) {
-    type_error(name, std::string("must be a NumPy array, got ") + Py_TYPE(object.ptr())->tp_name);
-  }
-  const auto* array = py::detail::array_proxy(object.ptr());
-  const auto* descriptor = py::detail::array_descriptor_proxy(array->descr);
-  if (descriptor->byteorder != '>') {
-    if (descriptor->type_num == py::detail::npy_api::NPY_FLOAT_) return true;
-    if (descriptor->type_num == py::detail::npy_api::NPY_DOUBLE_) return false;
-  }
-  type_error(name, "must have dtype float32 or float64, got " + dtype_text(object));
+  return -1;
 }
 
 }  // namespace ictus::bindings

@@ -4,6 +4,10 @@
 //
 // TypeError: not an array, or the wrong dtype. ValueError: everything else. All checks happen while
 // the GIL is held; kernels check nothing.
+//
+// The families' bindings are compiled for _core and for _cuda. What an array is, and what belongs
+// to a call beside its arguments (on a GPU: device, stream, errors of a launch), is said by
+// bindings/arguments.cpp for the one and cuda/arguments.cpp for the other.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -12,6 +16,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 
 namespace ictus::bindings {
 
@@ -37,10 +42,42 @@ struct View {
 
 enum class Access { read, write };
 
+// What an array says about itself, before anything is checked. Strides count bytes.
+struct ArrayFacts {
+  void* data;
+  int rank;
+  std::int64_t shape[32], stride[32];
+  char kind;  // f, i, u, b as in NumPy; another letter where no kernel takes the type
+  int item;   // bytes of an element
+  bool native_order, aligned, writeable;
+};
+
 // The checks of one call; `function` opens every message.
 class Check {
  public:
-  explicit Check(const char* function) : function_(function) {}
+  explicit Check(const char* function);
+  ~Check();
+  Check(const Check&) = delete;
+  Check& operator=(const Check&) = delete;
+
+  // Throws what the kernels of this call reported: errors of a GPU. After the last of them.
+  void finish() const;
+
+  // Reads an array; false where the object is none that this module can use.
+  bool read(const char* name, py::handle object, ArrayFacts& facts) const;
+  bool read_on_host(const char* name, py::handle object, ArrayFacts& facts) const;
+  static bool read_numpy(py::handle object, ArrayFacts& facts);
+
+  // A C-contiguous array that the host reads: the few numbers that say how a call is made. It may
+  // lie on a GPU too, and is then fetched, which waits; the copy lasts as long as the call.
+  template <class T>
+  View<const T> on_host(const char* name, py::handle object,
+                        std::initializer_list<std::int64_t> shape) const;
+
+  // Whether all elements of a vector are in [low, high); the number of the first that is not,
+  // else -1. Its value goes to `value`.
+  static std::int64_t first_outside(const View<const std::int64_t>& vector, std::int64_t low,
+                                    std::int64_t high, std::int64_t& value);
 
   // Whether `object` is None.
   static bool absent(py::handle object) { return object.is_none(); }
@@ -76,6 +113,7 @@ class Check {
   // True for float32, false for float64; TypeError otherwise. The first array of a call decides.
   bool is_float(const char* name, py::handle object) const;
 
+  [[noreturn]] void not_an_array(const char* name, py::handle object) const;
   [[noreturn]] void type_error(const char* name, const std::string& text) const;
   [[noreturn]] void value_error(const char* name, const std::string& text) const;
 
@@ -83,13 +121,25 @@ class Check {
   template <class T>
   View<T> view(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
                Access access) const;
+  template <class T>
+  View<T> view_of(const char* name, py::handle object, const ArrayFacts& facts,
+                  std::initializer_list<std::int64_t> shape, Access access) const;
+  template <class T>
+  View<T> without_gaps(const char* name, const View<T>& v) const;
   const char* function_;
 };
 
 // Calls body(T{}) with the scalar type of `object`.
 template <class Body>
 auto with_scalar(const Check& check, const char* name, py::handle object, Body&& body) {
-  return check.is_float(name, object) ? body(float{}) : body(double{});
+  if constexpr (std::is_void_v<decltype(body(float{}))>) {
+    check.is_float(name, object) ? body(float{}) : body(double{});
+    check.finish();
+  } else {
+    auto result = check.is_float(name, object) ? body(float{}) : body(double{});
+    check.finish();
+    return result;
+  }
 }
 
 // Releases the GIL where the work (in arithmetic operations) is long enough to pay for it.
@@ -114,44 +164,54 @@ class ReleaseGil {
 std::string shape_text(const std::int64_t* extents, int rank);
 std::string dtype_text(py::handle array);
 
+// The letter of NumPy for the kind of a type.
+template <class T>
+constexpr char kind_of() {
+  return std::is_same_v<T, bool>       ? 'b'
+         : std::is_floating_point_v<T> ? 'f'
+         : std::is_signed_v<T>         ? 'i'
+                                       : 'u';
+}
+
 template <class T>
 View<T> Check::view(const char* name, py::handle object, std::initializer_list<std::int64_t> shape,
                     Access access) const {
-  if (!py::isinstance<py::array>(object)) {
-    type_error(name, std::string("must be a NumPy array, got ") + Py_TYPE(object.ptr())->tp_name);
-  }
-  const auto* array = py::detail::array_proxy(object.ptr());
-  const auto* descriptor = py::detail::array_descriptor_proxy(array->descr);
+  ArrayFacts facts;
+  if (!read(name, object, facts)) not_an_array(name, object);
+  return view_of<T>(name, object, facts, shape, access);
+}
+
+template <class T>
+View<T> Check::view_of(const char* name, py::handle object, const ArrayFacts& facts,
+                       std::initializer_list<std::int64_t> shape, Access access) const {
   using Plain = std::remove_const_t<T>;
-  if (descriptor->type_num != py::detail::npy_format_descriptor<Plain>::value ||
-      descriptor->byteorder == '>') {
+  if (facts.kind != kind_of<Plain>() || facts.item != static_cast<int>(sizeof(Plain)) ||
+      !facts.native_order) {
     type_error(name, std::string("must have dtype ") +
                          py::str(py::dtype::of<Plain>()).template cast<std::string>() + ", got " +
                          dtype_text(object));
   }
   View<T> result;
-  result.rank = array->nd;
-  bool fits = array->nd == static_cast<int>(shape.size());
-  for (int i = 0; fits && i < array->nd; ++i) {
+  result.rank = facts.rank;
+  bool fits = facts.rank == static_cast<int>(shape.size());
+  for (int i = 0; fits && i < facts.rank; ++i) {
     const std::int64_t wanted = shape.begin()[i];
-    result.shape[i] = array->dimensions[i];
-    result.stride[i] = array->strides[i] / static_cast<std::int64_t>(sizeof(T));
-    fits = wanted == kAny || wanted == array->dimensions[i];
+    result.shape[i] = facts.shape[i];
+    result.stride[i] = facts.stride[i] / static_cast<std::int64_t>(sizeof(T));
+    fits = wanted == kAny || wanted == facts.shape[i];
   }
   if (!fits) {
-    std::int64_t got[32];
-    for (int i = 0; i < array->nd && i < 32; ++i) got[i] = array->dimensions[i];
     value_error(name, "must have shape " +
                           shape_text(shape.begin(), static_cast<int>(shape.size())) + ", got " +
-                          shape_text(got, array->nd < 32 ? array->nd : 32));
+                          shape_text(facts.shape, facts.rank < 32 ? facts.rank : 32));
   }
-  if ((array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+  if (!facts.aligned) {
     value_error(name, "must be aligned to its items, got a misaligned view");
   }
-  if (access == Access::write && (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) == 0) {
+  if (access == Access::write && !facts.writeable) {
     value_error(name, "must be writeable, got a read-only array");
   }
-  result.data = reinterpret_cast<T*>(array->data);
+  result.data = static_cast<T*>(facts.data);
   return result;
 }
 
@@ -182,7 +242,19 @@ View<T> Check::rows(const char* name, py::handle object, std::initializer_list<s
 template <class T>
 View<T> Check::contiguous(const char* name, py::handle object,
                           std::initializer_list<std::int64_t> shape, Access access) const {
-  const View<T> v = view<T>(name, object, shape, access);
+  return without_gaps(name, view<T>(name, object, shape, access));
+}
+
+template <class T>
+View<const T> Check::on_host(const char* name, py::handle object,
+                             std::initializer_list<std::int64_t> shape) const {
+  ArrayFacts facts;
+  if (!read_on_host(name, object, facts)) not_an_array(name, object);
+  return without_gaps(name, view_of<const T>(name, object, facts, shape, Access::read));
+}
+
+template <class T>
+View<T> Check::without_gaps(const char* name, const View<T>& v) const {
   std::int64_t expected = 1;
   for (int i = v.rank - 1; i >= 0 && v.size() > 0; --i) {
     if (v.shape[i] > 1 && v.stride[i] != expected) {

@@ -24,7 +24,7 @@ double damp(py::handle direction, py::handle product, double damping, double l2,
     check.require(l2 >= 0, "l2", "not negative", l2);
     DampArguments<T> a = {out.shape[0], v.data, out.data, damping, l2, nullptr, 0};
     if (!Check::absent(segments)) {
-      const auto s = check.contiguous<const std::int64_t>("segments", segments, {kAny, 2});
+      const auto s = check.on_host<std::int64_t>("segments", segments, {kAny, 2});
       std::int64_t last = 0;
       for (std::int64_t i = 0; i < 2 * s.shape[0]; last = s.data[i++]) {
         if (s.data[i] < last || s.data[i] > out.shape[0]) {

@@ -62,12 +62,16 @@ class PackedMatrix {
 
   template <class T>
   void pack(py::handle b) {
-    const View<const T> v = Check("PackedMatrix").strided<const T>("b", b, {inner_, columns_});
+    const Check check("PackedMatrix");
+    const View<const T> v = check.strided<const T>("b", b, {inner_, columns_});
     reserve(static_cast<std::size_t>(tables<T>().gemm->packed_b_elements(inner_, columns_)) *
             sizeof(T));
-    const ReleaseGil release(static_cast<double>(inner_) * static_cast<double>(columns_));
-    tables<T>().gemm->pack_b(v.data, inner_, columns_, v.stride[0], v.stride[1],
-                             static_cast<T*>(data_));
+    {
+      const ReleaseGil release(static_cast<double>(inner_) * static_cast<double>(columns_));
+      tables<T>().gemm->pack_b(v.data, inner_, columns_, v.stride[0], v.stride[1],
+                               static_cast<T*>(data_));
+    }
+    check.finish();
     level_ = level();
   }
 
@@ -122,7 +126,7 @@ void gemm(py::handle a, py::handle b, py::handle out, double alpha, double beta,
     const View<const T> va = check.strided<const T>("a", a, {kAny, kAny});
     View<const T> vb;
     const T* packed = nullptr;
-    if (!py::isinstance<py::array>(b) && py::isinstance<PackedMatrix>(b)) {
+    if (ArrayFacts facts; !check.read("b", b, facts) && py::isinstance<PackedMatrix>(b)) {
       const auto& matrix = b.cast<const PackedMatrix&>();
       packed = matrix.data<T>(check);
       if (matrix.inner() != va.shape[1]) {

@@ -14,23 +14,27 @@ class HeldArray {
  public:
   HeldArray(const char* name, py::object array, Access access)
       : name_(name), array_(std::move(array)), access_(access) {
-    const auto* a = py::detail::array_proxy(array_.ptr());
-    data_ = a->data;
-    type_ = py::detail::array_descriptor_proxy(a->descr)->type_num;
-    rank_ = a->nd;
-    for (int i = 0; i < rank_; ++i) shape_[i] = a->dimensions[i];
+    ArrayFacts facts = read();
+    data_ = facts.data;
+    kind_ = facts.kind;
+    item_ = facts.item;
+    rank_ = facts.rank;
+    for (int i = 0; i < rank_; ++i) shape_[i] = facts.shape[i];
   }
 
   const char* name() const { return name_; }
 
   void still_the_same(const Check& check) const {
-    const auto* a = py::detail::array_proxy(array_.ptr());
-    bool same = a->data == data_ && a->nd == rank_ &&
-                py::detail::array_descriptor_proxy(a->descr)->type_num == type_ &&
-                (a->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) != 0;
-    for (int i = 0; same && i < rank_; ++i) same = a->dimensions[i] == shape_[i];
+    const ArrayFacts facts = read();
+    bool same =
+        facts.data == data_ && facts.rank == rank_ && facts.kind == kind_ && facts.item == item_;
+    std::int64_t expected = item_;
+    for (int i = rank_; same && i-- > 0;) {
+      same = facts.shape[i] == shape_[i] && (shape_[i] <= 1 || facts.stride[i] == expected);
+      expected *= shape_[i];
+    }
     if (!same) check.value_error(name_, "was resized or reshaped since the model was made");
-    if (access_ == Access::write && (a->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) == 0) {
+    if (access_ == Access::write && !facts.writeable) {
       check.value_error(name_, "must be writeable, got a read-only array");
     }
   }
@@ -41,20 +45,25 @@ class HeldArray {
     v.data = static_cast<const char*>(data_);
     v.rank = 1;
     v.stride[0] = 1;
-    v.shape[0] = py::detail::array_descriptor_proxy(py::detail::array_proxy(array_.ptr())->descr)
-                             ->type_num == py::detail::npy_api::NPY_FLOAT_
-                     ? 4
-                     : 8;
+    v.shape[0] = item_;
     for (int i = 0; i < rank_; ++i) v.shape[0] *= shape_[i];
     return v;
   }
 
  private:
+  ArrayFacts read() const {
+    ArrayFacts facts;
+    const Check check(name_);
+    if (!check.read(name_, array_, facts)) check.not_an_array(name_, array_);
+    return facts;
+  }
+
   const char* name_;
   py::object array_;
   Access access_;
   const void* data_;
-  int type_, rank_;
+  char kind_;
+  int item_, rank_;
   std::int64_t shape_[kMaxRank] = {};
 };
 

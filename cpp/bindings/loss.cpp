@@ -14,12 +14,11 @@ Loss checked_kind(const Check& check, int kind) {
 const std::int64_t* checked_labels(const Check& check, py::handle targets, std::int64_t rows,
                                    std::int64_t classes) {
   const auto labels = check.contiguous<const std::int64_t>("targets", targets, {rows});
-  for (std::int64_t i = 0; i < rows; ++i) {
-    if (labels.data[i] < 0 || labels.data[i] >= classes) {
-      check.value_error("targets", "must hold labels in [0, " + std::to_string(classes) +
-                                       "), got " + std::to_string(labels.data[i]) + " in row " +
-                                       std::to_string(i));
-    }
+  std::int64_t value = 0;
+  const std::int64_t row = Check::first_outside(labels, 0, classes, value);
+  if (row >= 0) {
+    check.value_error("targets", "must hold labels in [0, " + std::to_string(classes) + "), got " +
+                                     std::to_string(value) + " in row " + std::to_string(row));
   }
   return labels.data;
 }
@@ -43,8 +42,8 @@ double loss(int kind, py::handle logits, py::handle targets, py::handle gradient
     a.logits_row_stride = z.stride[0];
     a.scale = scale;
     const Loss checked = checked_kind(check, kind);
-    const bool labelled =
-        py::isinstance<py::array>(targets) && py::detail::array_proxy(targets.ptr())->nd == 1;
+    ArrayFacts facts;
+    const bool labelled = check.read("targets", targets, facts) && facts.rank == 1;
     if (labelled) {
       a.labels = checked_labels(check, targets, a.rows, a.columns);
     } else {

@@ -30,7 +30,7 @@ UpdateArguments<T> common(const Check& check, py::handle parameters, py::handle 
       w.shape[0],         w.data,  g.data, static_cast<T>(gradient_scale), static_cast<T>(l1),
       static_cast<T>(l2), nullptr, 0};
   if (!Check::absent(segments)) {
-    const auto s = check.contiguous<const std::int64_t>("segments", segments, {kAny, 2});
+    const auto s = check.on_host<std::int64_t>("segments", segments, {kAny, 2});
     std::int64_t last = 0;
     for (std::int64_t i = 0; i < 2 * s.shape[0]; ++i) {
       if (s.data[i] < last || s.data[i] > w.shape[0]) {

@@ -12,11 +12,12 @@ constexpr double kOperationsPerElement = 20;
 
 int rank_of(const Check& check, const char* name, py::handle object) {
   check.is_float(name, object);  // refuses what is no array
-  const int rank = static_cast<int>(py::reinterpret_borrow<py::array>(object).ndim());
-  if (rank != 1 && rank != 2) {
-    check.value_error(name, "must have 1 or 2 axes, got " + std::to_string(rank));
+  ArrayFacts facts;
+  check.read(name, object, facts);
+  if (facts.rank != 1 && facts.rank != 2) {
+    check.value_error(name, "must have 1 or 2 axes, got " + std::to_string(facts.rank));
   }
-  return rank;
+  return facts.rank;
 }
 
 template <class T>

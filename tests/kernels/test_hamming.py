@@ -8,16 +8,6 @@ from hypothesis import strategies as st
 import ictus
 from ictus.kernels import code_words, hamming_nearest, hamming_within
 from ictus.kernels.hamming import NO_DISTANCE
-from tests.executed import levels_of
-
-
-@pytest.fixture(params=levels_of("hamming"))
-def each_level(request):
-    """Runs the test at every level that this family is compiled for."""
-    before = ictus.instruction_set()
-    ictus.set_instruction_set(request.param)
-    yield request.param
-    ictus.set_instruction_set(before)
 
 
 def random_codes(rng, count, size):

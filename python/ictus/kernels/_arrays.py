@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ictus.kernels._device import contiguous, is_array
+
 FloatArray: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -25,13 +27,13 @@ def input_rows(x: Array) -> Array:
 
     What is not an array is returned as it is, for the kernel's own check to refuse.
     """
-    if not isinstance(x, np.ndarray):
+    if not is_array(x):
         return x
     if x.ndim == 2 and (x.flags.c_contiguous or has_rows(x)):
         return x
     columns = x.shape[-1] if x.ndim else 1
     rows = x.size // columns if columns else 0
-    return np.ascontiguousarray(x).reshape(rows, columns)
+    return contiguous(x).reshape(rows, columns)  # type: ignore[no-any-return]
 
 
 def output_rows(function: str, out: Array, shape: tuple[int, ...]) -> Array:
@@ -42,7 +44,7 @@ def output_rows(function: str, out: Array, shape: tuple[int, ...]) -> Array:
     ValueError
         Where out has another shape, or more than 2 axes and gaps between its elements.
     """
-    if not isinstance(out, np.ndarray) or (out.ndim == 2 and out.shape == shape):
+    if not is_array(out) or (out.ndim == 2 and out.shape == shape):
         return out
     if out.shape != shape:
         raise ValueError(f"{function}: out must have shape {shape}, got {out.shape}")

@@ -22,7 +22,9 @@ _HOST_DEVICES = frozenset({1, 3, 11, 13})
 
 
 def is_foreign(value: Any) -> bool:
-    """Whether `value` is an array of another library."""
+    """Whether `value` is an array of another library whose memory is not a GPU's."""
+    if hasattr(value, "__cuda_array_interface__"):
+        return False
     return not isinstance(value, np.ndarray | np.generic | type) and any(
         hasattr(value, name)
         for name in ("__dlpack__", "__array_interface__", "__array_struct__", "__array__")

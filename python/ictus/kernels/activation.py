@@ -8,10 +8,8 @@ baseline level: 2.1), NaN and infinities included.
 
 from __future__ import annotations
 
-import numpy as np
-
-from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.gemm import ACTIVATIONS
 
@@ -42,9 +40,10 @@ def activation_number(function: str, name: str) -> int:
 
 def _elementwise(function: str, number: int, x: FloatArray, out: FloatArray | None) -> FloatArray:
     if out is None:
-        out = np.empty_like(x, order="C") if isinstance(x, np.ndarray) else x
-    shape = x.shape if isinstance(x, np.ndarray) else ()
-    _core.elementwise(function, input_rows(x), output_rows(function, out, shape), number)
+        out = empty(x, x.shape) if is_array(x) else x
+    shape = x.shape if is_array(x) else ()
+    out_rows = output_rows(function, out, shape)
+    native_module(x).elementwise(function, input_rows(x), out_rows, number)
     return out
 
 
@@ -145,11 +144,11 @@ def activation_backward(
     """
     number = activation_number("activation_backward", name)
     if out is None:
-        out = np.empty_like(grad, order="C") if isinstance(grad, np.ndarray) else grad
-    shape = grad.shape if isinstance(grad, np.ndarray) else ()
+        out = empty(grad, grad.shape) if is_array(grad) else grad
+    shape = grad.shape if is_array(grad) else ()
     _check_shape("activation_backward", "y", y, shape)
     out_rows = output_rows("activation_backward", out, shape)
-    _core.activation_backward(
+    native_module(grad).activation_backward(
         input_rows(grad), input_rows(y), out_rows, number, dropout_rate, seed, stream, first_row
     )
     return out
@@ -194,14 +193,15 @@ def dropout(
         As in `activation`, and for a rate outside [0, 1) or a negative first row.
     """
     if out is None:
-        out = np.empty_like(x, order="C") if isinstance(x, np.ndarray) else x
-    shape = x.shape if isinstance(x, np.ndarray) else ()
-    _core.dropout(input_rows(x), output_rows("dropout", out, shape), rate, seed, stream, first_row)
+        out = empty(x, x.shape) if is_array(x) else x
+    shape = x.shape if is_array(x) else ()
+    out_rows = output_rows("dropout", out, shape)
+    native_module(x).dropout(input_rows(x), out_rows, rate, seed, stream, first_row)
     return out
 
 
 def _check_shape(function: str, name: str, array: FloatArray, shape: tuple[int, ...]) -> None:
-    if isinstance(array, np.ndarray) and array.shape != shape:
+    if is_array(array) and array.shape != shape:
         raise ValueError(f"{function}: {name} must have shape {shape}, got {array.shape}")
 
 
@@ -224,8 +224,8 @@ def squared_slopes(y: FloatArray, name: str, out: FloatArray | None = None) -> F
     """
     number = activation_number("squared_slopes", name)
     if out is None:
-        out = np.empty(y.shape[-1:], y.dtype) if isinstance(y, np.ndarray) else y
-    _core.squared_slopes(y, out, number)
+        out = empty(y, y.shape[-1:]) if is_array(y) else y
+    native_module(y).squared_slopes(y, out, number)
     return out
 
 
@@ -255,5 +255,6 @@ def add_contraction(y: FloatArray, factors: FloatArray, grad: FloatArray, name: 
     TypeError, ValueError
         As in `activation`.
     """
-    _core.add_contraction(y, factors, grad, activation_number("add_contraction", name))
+    number = activation_number("add_contraction", name)
+    native_module(y).add_contraction(y, factors, grad, number)
     return grad

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus import _core
-from ictus._core import PackedMatrix
-from ictus.kernels._device import cuda_module, is_device_array
+from ictus.kernels._device import empty, is_device_array, native_module
 from ictus.kernels._foreign import all_as_numpy, is_foreign
 
 __all__ = ["ACTIVATIONS", "PackedMatrix", "gemm"]
@@ -21,27 +19,41 @@ ACTIVATIONS = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softplus": 4}
 SAMPLINGS = {None: 0, "bernoulli": 1, "gaussian": 2}
 
 
-def _empty_result(a: Array, b: Array | PackedMatrix, beta: float) -> Array:
+class PackedMatrix:
+    """A right operand of :func:`gemm`, packed once for many products, where its array lies.
+
+    Parameters
+    ----------
+    b : array, shape (inner, columns)
+
+    Attributes
+    ----------
+    shape : tuple of int
+    version : int
+        How often it has been packed; ``update(b)`` packs another array of the same shape.
+    """
+
+    shape: tuple[int, int]
+    version: int
+
+    def __new__(cls, b: Array) -> PackedMatrix:  # the native object of the device
+        packed: PackedMatrix = native_module(b).PackedMatrix(b)
+        return packed
+
+    def update(self, b: Array) -> None:
+        """Pack b, of the same shape and dtype, anew."""
+
+
+def _empty_result(a: Any, b: Any, beta: float) -> Any:
     if beta != 0.0:
         raise ValueError("gemm: beta must be 0 where out is not given, got " + repr(beta))
-    if not is_device_array(a):
-        seen = all_as_numpy("gemm", {"a": a, "b": b})
-        a, b = seen["a"], seen["b"]
+    if is_device_array(a):
+        return empty(a, a.shape[:1] + b.shape[1:])
+    seen = all_as_numpy("gemm", {"a": a, "b": b})
+    a, b = seen["a"], seen["b"]
     if not hasattr(b, "shape"):
         raise TypeError(f"gemm: b must be an array, got {type(b).__name__}")
-    shape = np.shape(a)[:1] + b.shape[1:] if not is_device_array(a) else (a.shape[0], b.shape[1])
-    if is_device_array(a):
-        import cupy
-
-        return cupy.empty(shape, a.dtype)  # type: ignore[no-any-return]
-    return np.empty(shape, getattr(a, "dtype", None))
-
-
-def _device_gemm(arguments: tuple[Any, ...]) -> None:
-    import cupy
-
-    # In the caller's stream, so that the product follows what made its operands.
-    cuda_module().gemm(*arguments, cupy.cuda.get_current_stream().ptr)
+    return np.empty(np.shape(a)[:1] + b.shape[1:], getattr(a, "dtype", None))
 
 
 def gemm(
@@ -111,18 +123,14 @@ def gemm(
         raise ValueError(
             f"gemm: {what} must be one of {', '.join(map(repr, known))}, got {error.args[0]!r}"
         ) from None
-    if type(a) is not np.ndarray and is_device_array(a):
-        _device_gemm(
-            (a, b, out, alpha, beta, bias, number, dropout_rate, sampling, seed, stream, first_row)
-        )
-        return out
     arguments = (number, dropout_rate, sampling, seed, stream, first_row)
     try:
-        _core.gemm(a, b, out, alpha, beta, bias, *arguments)
+        native_module(a).gemm(a, b, out, alpha, beta, bias, *arguments)
     except TypeError:
         # Arrays of other libraries are taken here, so that plain calls pay nothing for them.
         if not any(map(is_foreign, (a, b, out, bias))):
             raise
         seen = all_as_numpy("gemm", {"a": a, "b": b, "out": out, "bias": bias})
-        _core.gemm(seen["a"], seen["b"], seen["out"], alpha, beta, seen["bias"], *arguments)
+        a = seen["a"]
+        native_module(a).gemm(a, seen["b"], seen["out"], alpha, beta, seen["bias"], *arguments)
     return out

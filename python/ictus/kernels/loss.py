@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import contiguous, empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 
 #: The losses by name, and the numbers by which the native kernels know them.
@@ -29,9 +29,10 @@ def _evaluate(
     weights: FloatArray | None,
     scale: float,
 ) -> float:
-    if isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind in "iu":
-        targets = np.ascontiguousarray(targets, np.int64)
-    return _core.loss(kind, logits, targets, gradient, weights, scale)
+    if is_array(targets) and targets.ndim == 1 and targets.dtype.kind in "iu":
+        targets = contiguous(targets, np.int64)
+    value: float = native_module(logits).loss(kind, logits, targets, gradient, weights, scale)
+    return value
 
 
 @takes_arrays
@@ -60,7 +61,7 @@ def squared_error(
     Returns
     -------
     float
-        Summed in double precision in a fixed order.
+        Summed in double precision in a fixed order. On a GPU the call waits for it.
 
     Raises
     ------
@@ -136,6 +137,7 @@ def output_curvature(
     weights : array, shape (rows,), optional
     """
     if out is None:
-        out = np.empty_like(v)
-    _core.output_curvature(loss_number("output_curvature", loss), logits, v, out, weights, scale)
+        out = empty(v, v.shape) if is_array(v) else v
+    number = loss_number("output_curvature", loss)
+    native_module(logits).output_curvature(number, logits, v, out, weights, scale)
     return out

@@ -1,0 +1,8 @@
+// The families that have a CUDA variant, and their tables: one line each. Add a family here and in
+// CMakeLists.txt (ICTUS_CUDA_FAMILIES); cuda/F.cu defines F_float and F_double.
+#pragma once
+
+#define ICTUS_CUDA_FAMILIES(X)     \
+  X(activation, ActivationKernels) \
+  X(gemm, GemmKernels)             \
+  X(loss, LossKernels)
