@@ -101,13 +101,12 @@ def test_minimises_a_function_that_is_no_quadratic():
 def test_the_average_is_kept_beside_the_iterate():
     matrix, b = well()
     plain, averaged = Quadratic(matrix, b, np.ones(6)), Quadratic(matrix, b, np.ones(6))
-    first, second = prepared(plain), prepared(averaged, averaging=0.75)
+    first, second = prepared(plain), prepared(averaged, averaging=0.3)
     expected = np.zeros(6)
     for step in range(1, 9):
         first.iterate(plain)
         log = second.iterate(averaged)
-        # The mean of the first four, then an exponential average.
-        decay = min(1 - 1 / step, 0.75)
+        decay = min((step - 1) / (step + 9), 0.3)
         expected = decay * expected + (1 - decay) * plain.parameters
         np.testing.assert_allclose(averaged.parameters, expected, rtol=1e-12)
         np.testing.assert_array_equal(second.state["iterate"], plain.parameters)

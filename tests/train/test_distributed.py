@@ -15,7 +15,7 @@ import pytest
 
 from ictus.nn import LSTM, Dense, Dropout, Network, SequenceNetwork
 from ictus.optim import SGD, HessianFree
-from ictus.train import SequenceTrainer, Trainer
+from ictus.train import SequenceTrainer, Trainer, objective
 from ictus.train.distributed import Processes
 
 
@@ -111,6 +111,38 @@ def test_several_processes_give_what_one_gives(name, count):
         np.testing.assert_allclose(other_losses, losses, rtol=1e-6)
         np.testing.assert_array_equal(other_parameters, results[0][1])
     np.testing.assert_allclose(results[0][1], parameters, atol=1e-4)
+
+
+def long_training(comm=None, options=None):
+    """Single precision, with weak damping: differences of rounding would grow."""
+    x = np.random.default_rng(0).random((83, 8), np.float32)
+    layers = [Dense(6, "sigmoid"), Dense(2), Dense(6, "sigmoid"), Dense(8)]
+    network = Network(8, layers, "binary_cross_entropy", seed=1)
+    optimizer = HessianFree(curvature_size=41, cg_steps=40, **options)
+    trainer = Trainer(network, optimizer, batch_size=83, epochs=20, comm=comm)
+    return trainer.fit(x, x)["loss"], network.parameters.copy()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"factor_every": 3, "factor_decay": 0.5, "averaging": 0.9},
+        {"preconditioner": "empirical_fisher"},
+        {"preconditioner": "fisher"},
+    ],
+    ids=["kronecker", "empirical fisher", "fisher"],
+)
+def test_two_processes_come_to_the_bits_of_one(monkeypatch, options):
+    one = together(1, lambda comm: long_training(comm, options))[0]
+    for losses, parameters in together(2, lambda comm: long_training(comm, options)):
+        np.testing.assert_array_equal(losses, one[0])
+        np.testing.assert_array_equal(parameters, one[1])
+    # Without a communicator where there are several parts.
+    monkeypatch.setattr(objective, "ROWS", 40)
+    alone = long_training(None, options)
+    together_ = together(2, lambda comm: long_training(comm, options))[0]
+    np.testing.assert_array_equal(alone[0], together_[0])
+    np.testing.assert_array_equal(alone[1], together_[1])
 
 
 def test_only_the_first_writes_checkpoints(tmp_path):

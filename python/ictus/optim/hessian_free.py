@@ -70,9 +70,9 @@ class HessianFree(Optimizer):
     factor_every : int
         Kronecker factors are made, and inverted, in every so manieth iteration.
     averaging : float in [0, 1)
-        The network has an exponential average of the iterates with this decay, while training goes
-        on from the last one (Martens & Grosse 2015, section 13): where gradients are of minibatches
-        it is nearer to the minimum than any of them. 0: the network has the iterate itself.
+        The network has an exponential average of the iterates with this decay (a lower one at
+        first), while training goes on from the last (Martens & Grosse 2015, section 13): where
+        gradients are of minibatches it is nearer to the minimum. 0: the iterate itself.
     structural_damping : float
         Mu of recurrent networks: the hidden states may not move far either; its weight is damping
         times mu (Martens & Sutskever 2011, section 3.1).
@@ -211,8 +211,8 @@ class HessianFree(Optimizer):
             raise
         if self.averaging:
             start[...] = parameters
-            # A plain mean of the first iterates (Martens & Grosse 2015, section 13).
-            decay = parameters.dtype.type(min(1 - 1 / self.steps, self.averaging))
+            # The last tenth of the iterates at first (Shamir & Zhang 2013, section 4).
+            decay = parameters.dtype.type(min((self.steps - 1) / (self.steps + 9), self.averaging))
             before -= parameters
             before *= decay
             parameters += before

@@ -2,7 +2,8 @@
 
 A communicator is mpi4py's (or anything with its ``Get_rank``, ``Get_size`` and ``Allreduce``). All
 processes hold the whole data and the same network; gradients, curvature products and losses are
-summed, so that all take the same steps, and the result is that of one process up to rounding.
+summed, so that all take the same steps. The result is that of one process up to rounding; of two
+processes, with Hessian-free training, to the bit.
 """
 
 from __future__ import annotations
@@ -45,6 +46,16 @@ class Processes:
     def share(self, size: int) -> slice:
         """Return which of `size` examples are this process's: a range, as even as can be."""
         return slice(self.rank * size // self.count, (self.rank + 1) * size // self.count)
+
+    def shares(self, size: int, halved: bool) -> list[tuple[int, slice]]:
+        """Return this process's shares of `size` examples and their numbers among all shares.
+
+        Each process has one. One alone has two halves, where it has a communicator or `halved`: it
+        sums each by itself, as two processes would, and comes to their bits.
+        """
+        if self.count == 1 and (halved or self.comm is not None):
+            return [(0, slice(0, size // 2)), (1, slice(size // 2, size))]
+        return [(self.rank, self.share(size))]
 
     def add_up(self, array: Array) -> Array:
         """Replace the array by its sum over all processes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ictus.nn import (
     SequenceBatch,
     SequenceNetwork,
 )
+from ictus.nn.curvature import KEPT_BYTES
 from ictus.nn.kronecker import KroneckerFactors, can_factor
 from ictus.nn.squared_gradients import mean_squared_gradients
 from ictus.train.distributed import Processes
@@ -75,6 +77,11 @@ class RowExamples:
             result.append((x, self.y[cut], None if self.weights is None else self.weights[cut]))
         return result
 
+    def fits(self, rows: Array | None) -> bool:
+        """Whether they make one part."""
+        step = min(ROWS, self.network._passes.rows_at_once(self.x.shape[1:]))
+        return (self.size if rows is None else len(rows)) <= step
+
     def total(self, parts: list[Part]) -> float:
         """Return what the mean is over."""
         return float(sum(len(x) for x, _, _ in parts))
@@ -106,6 +113,11 @@ class SequenceExamples:
         parts = [self._part(chosen[number == i]) for i in np.unique(number)]
         return sorted(parts, key=lambda part: -len(part[0].frames))
 
+    def fits(self, rows: Array | None) -> bool:
+        """Whether they make one part."""
+        lengths = self.x.lengths if rows is None else self.x.lengths[rows]
+        return int(lengths.sum()) <= FRAMES
+
     def total(self, parts: list[Part]) -> float:
         """Return what the mean is over."""
         return float(
@@ -113,59 +125,106 @@ class SequenceExamples:
         )
 
 
+@dataclass
+class Share:
+    """Examples whose sums are made by themselves before they are added to those of others.
+
+    One process alone makes them for two halves of the examples, where they are several parts or
+    there is a communicator; of two processes each makes one. So both come to the same bits.
+
+    Attributes
+    ----------
+    number : int
+        Of the share among all of these examples.
+    first : int
+        Number of its first example among these.
+    parts : list of (x, y, weights)
+    """
+
+    number: int
+    first: int
+    parts: list[Part]
+
+    def loss(self, network: Network) -> float:
+        """Return the sum of the losses."""
+        return sum(part_loss(network, part) for part in self.parts)
+
+
 class NetworkCurvature:
     """The Gauss-Newton matrix of some examples; see :class:`ictus.optim.HessianFree`."""
 
     def __init__(
-        self, network: Network, parts: list[Part], total: float, first: int, processes: Processes
+        self, network: Network, shares: list[Share], total: float, processes: Processes
     ) -> None:
-        self.network, self._parts, self._total = network, parts, total
-        self._first, self._processes = first, processes
-        self._matrix = None
-        if parts:  # none where there are fewer examples than processes
-            self._matrix = GaussNewton(network, [(x, w) for x, _, w in parts], 1.0 / total)
+        self.network, self._shares, self._total = network, shares, total
+        self._processes = processes
+        # None where there are fewer examples than processes.
+        self._matrices = [
+            GaussNewton(
+                network,
+                [(x, w) for x, _, w in share.parts],
+                1.0 / total,
+                kept_bytes=KEPT_BYTES // len(shares),
+            )
+            if share.parts
+            else None
+            for share in shares
+        ]
+        self._rooms = [np.empty_like(network.parameters) for _ in shares[1:]]
 
     def product(self, direction: Array, out: Array) -> Array:
         """Write ``G direction`` to ``out``."""
-        if self._matrix is None:
-            out[...] = 0
-        else:
-            self._matrix.product(direction, out)
+        for matrix, room in zip(self._matrices, (out, *self._rooms), strict=True):
+            if matrix is None:
+                room[...] = 0
+            else:
+                matrix.product(direction, room)
+            if room is not out:
+                out += room
         return self._processes.add_up(out)
 
     def set_structural_damping(self, value: float) -> None:
         """Change the structural damping of the products to come."""
-        if self._matrix is not None:
-            self._matrix.set_structural_damping(value)
+        for matrix in self._matrices:
+            if matrix is not None:
+                matrix.set_structural_damping(value)
 
     def loss(self) -> float:
         """Return the mean loss of these examples at the network's present parameters."""
-        own = sum(part_loss(self.network, part) for part in self._parts)
+        own = sum(share.loss(self.network) for share in self._shares)
         return self._processes.sum(own) / self._total
 
     def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None:
         """Write the mean over examples of squared gradients to ``out``."""
-        generator = np.random.Generator(np.random.PCG64([*seed, 1, self._processes.rank]))
         count = 0
-        if self._parts:
-            count = mean_squared_gradients(self.network, self._parts, kind, generator, out)
-        else:
-            out[...] = 0
+        for share, room in zip(self._shares, (out, *self._rooms), strict=True):
+            room[...] = 0
+            if share.parts:
+                generator = np.random.Generator(np.random.PCG64([*seed, 1, share.number]))
+                count += mean_squared_gradients(self.network, share.parts, kind, generator, room)
+            if room is not out:
+                out += room
         self._processes.add_up(out)
         out /= self._processes.sum(count)
 
     def kronecker(self, seed: list[int] | None) -> KroneckerFactors:
         """Return the moments of the matrix's Kronecker factors, without a seed zeros."""
-        factors = KroneckerFactors(self.network)
-        if seed is not None:
+        if seed is None:
+            return KroneckerFactors(self.network)
+        sums = []
+        for share in self._shares:
             bits = np.random.PCG64([*seed, 1])
             # The signs of an example are the same whichever process has it.
-            bits.advance(self._first * self.network.output_size)
-            generator = np.random.Generator(bits)
-            for x, _, _ in self._parts:
-                factors.add(x, generator)
-            self._processes.add_up(factors.moments)
-            factors.count = self._processes.sum(factors.count)
+            bits.advance(share.first * self.network.output_size)
+            sums.append(KroneckerFactors(self.network))
+            for x, _, _ in share.parts:
+                sums[-1].add(x, np.random.Generator(bits))
+        factors = sums[0]
+        for other in sums[1:]:
+            factors.moments += other.moments
+            factors.count += other.count
+        self._processes.add_up(factors.moments)
+        factors.count = self._processes.sum(factors.count)
         return factors
 
 
@@ -213,40 +272,47 @@ class NetworkObjective:
         self._processes = Processes() if processes is None else processes
         self._examples = examples_of(network, batch)
         self.size = self._examples.size
-        self._parts, self._total, _ = self._share(None)
+        self._shares, self._total = self._shared(None)
 
-    def _share(self, rows: Array | None) -> tuple[list[Part], float, int]:
-        """This process's parts of these examples, what the mean is over, and its first one."""
-        first = 0
-        if not self._processes.alone:
-            rows = np.arange(self.size) if rows is None else rows
-            share = self._processes.share(len(rows))
-            rows, first = rows[share], share.start
-        parts = [] if rows is not None and len(rows) == 0 else self._examples.parts(rows)
-        return parts, self._processes.sum(self._examples.total(parts)), first
+    def _shared(self, rows: Array | None) -> tuple[list[Share], float]:
+        """This process's shares of these examples, and what the mean is over."""
+        examples, processes = self._examples, self._processes
+        size = self.size if rows is None else len(rows)
+        shares = []
+        for number, cut in processes.shares(size, halved=not examples.fits(rows)):
+            own = rows
+            if cut != slice(0, size):
+                own = np.arange(cut.start, cut.stop) if rows is None else rows[cut]
+            parts = [] if own is not None and len(own) == 0 else examples.parts(own)
+            shares.append(Share(number, cut.start, parts))
+        own_total = sum(examples.total(share.parts) for share in shares)
+        return shares, processes.sum(own_total)
 
     def loss(self) -> float:
         """Return the mean loss at the network's present parameters."""
-        own = sum(part_loss(self.network, part) for part in self._parts)
+        own = sum(share.loss(self.network) for share in self._shares)
         return self._processes.sum(own) / self._total
 
     def loss_and_gradient(self, out: Array) -> float:
         """Return the mean loss, and write its gradient to ``out``."""
-        value = 0.0
-        if not self._parts:
-            self.network.gradient[...] = 0
-        for number, (x, y, weights) in enumerate(self._parts):
-            value += self.network.loss_and_gradient(
-                x,
-                y,
-                weights,
-                scale=1.0 / self._total,
-                training=False,
-                accumulate=number > 0,
-            )
-        out[...] = self.network.gradient
+        total = 0.0
+        out[...] = 0
+        for share in self._shares:
+            value = 0.0
+            for number, (x, y, weights) in enumerate(share.parts):
+                value += self.network.loss_and_gradient(
+                    x,
+                    y,
+                    weights,
+                    scale=1.0 / self._total,
+                    training=False,
+                    accumulate=number > 0,
+                )
+            total += value
+            if share.parts:
+                out += self.network.gradient
         self._processes.add_up(out)
-        return self._processes.sum(value)
+        return self._processes.sum(total)
 
     def curvature(self, examples: int, seed: list[int]) -> NetworkCurvature:
         """Return the Gauss-Newton matrix of so many examples, drawn by the seed."""
@@ -254,7 +320,7 @@ class NetworkObjective:
         if examples < self.size:
             generator = np.random.Generator(np.random.PCG64(seed))
             rows = np.sort(generator.choice(self.size, examples, replace=False))
-        return NetworkCurvature(self.network, *self._share(rows), self._processes)
+        return NetworkCurvature(self.network, *self._shared(rows), self._processes)
 
     def preconditioner(self) -> str:
         """Return which preconditioner is quick to make for this network."""
