@@ -39,12 +39,18 @@ HIDDEN = {
     "music": ([400, 200, 100], 30),
 }
 PHASES = {
-    "mnist": ["2000:500:4:15", "4000:1000:5:15", "8000:2000:6:1000"],
-    "curves": ["2000:500:4:60", "4000:1000:5:60", "10000:2000:8:1000"],
-    "music": ["2000:500:4:20", "10000:2000:8:1000"],
+    "mnist": ["1000:500:0:20", "2000:1000:0:30", "4000:2000:0:50", "12000:4000:0:1000"],
+    "curves": ["1000:500:0:20", "2000:1000:0:40", "5000:2500:0:1000"],
+    "music": ["1000:500:0:20", "4000:2000:0:1000"],
 }
 #: Kronecker factors are averaged over iterations and made in every tenth, the weights averaged.
-RULE = {"damping": 1.0, "factor_decay": 0.8, "factor_every": 10, "averaging": 0.98}
+RULE: dict[str, Any] = {
+    "damping": 1.0,
+    "damping_floor": 1e-3,
+    "factor_decay": 0.8,
+    "factor_every": 10,
+    "averaging": 0.98,
+}
 #: Training squared errors that others report; of CURVES for other images (see docs).
 PUBLISHED = {
     "mnist": {"HF, Martens 2010": 1.40, "best HF, Sutskever et al. 2013": 0.69,
@@ -212,7 +218,7 @@ def hessian_free(network: Network, x: Array, log: Log, options: argparse.Namespa
     for number, phase in enumerate(options.phases):
         sizes, rule.preconditioner = phase.split(":")[:4], (phase + ":auto").split(":")[4]
         gradient, rule.curvature_size, rule.cg_steps, epochs = (int(n) for n in sizes)
-        every = 3 if gradient < 8000 else 1
+        every = 2 if gradient * 5 < len(x) else 1
         trainer = Trainer(
             network,
             rule,

@@ -130,6 +130,9 @@ class TestProducts:
             curvature = GaussNewton(network, parts, 0.25, kept_bytes=kept)
             for _ in range(2):
                 assert relative_error(curvature.product(v), matrix @ v) < 1e-9
+            directions = [v, v[::-1].copy(), v**2]
+            expected = [[a @ matrix @ b for b in directions] for a in directions]
+            assert relative_error(curvature.forms(directions), expected) < 1e-9
 
 
 @pytest.mark.parametrize("chain", ["recurrent", "recurrent, last", "lstm", "gru"])

@@ -41,6 +41,9 @@ class Quadratic:
         out[...] = self.matrix @ direction
         return out
 
+    def forms(self, directions):
+        return np.array([[u @ self.matrix @ v for v in directions] for u in directions])
+
 
 class Rosenbrock(Quadratic):
     """The sum of squares (10 (y - x^2), 1 - x): curvature J^T J."""
@@ -88,6 +91,27 @@ def test_reaches_the_minimum_of_a_quadratic(preconditioner, momentum):
     np.testing.assert_allclose(objective.parameters, np.linalg.solve(matrix, b), atol=1e-5)
     assert dampings == sorted(dampings, reverse=True)
     assert len(dampings) > 4
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("preconditioner", ["none", "empirical_fisher"])
+def test_steps_in_the_plane_are_conjugate_gradients(preconditioner, l2):
+    matrix, b = well()
+    objective = Quadratic(matrix, b, np.zeros(6))
+    options = {"cg_steps": 0, "damping": 1e-9, "damping_factor": 1.0001, "l2": l2}
+    optimizer = prepared(objective, preconditioner=preconditioner, **options)
+    # As many steps as there are unknowns.
+    for _ in range(6):
+        log = optimizer.iterate(objective)
+        assert (log.cg_steps, log.cg_reason, log.step_length) == (0, "plane", 1.0)
+        assert log.reduction_ratio == pytest.approx(1, abs=1e-5)
+    expected = np.linalg.solve(matrix + l2 * np.eye(6), b)
+    np.testing.assert_allclose(objective.parameters, expected, atol=1e-6)
+
+
+def test_the_plane_is_refused_with_structural_damping():
+    with pytest.raises(ValueError, match="structural_damping needs cg_steps above 0"):
+        HessianFree(cg_steps=0, structural_damping=0.1)
 
 
 def test_minimises_a_function_that_is_no_quadratic():
@@ -175,7 +199,7 @@ class TestBreakdowns:
         optimizer = prepared(objective, preconditioner="none")
         log = optimizer.iterate(objective)
         assert log.cg_reason == "negative curvature"
-        assert optimizer.damping == 1.5
+        assert optimizer.damping == 1.5**4
         np.testing.assert_array_equal(objective.parameters, 1)
 
     def test_negative_preconditioner_at_once(self):
@@ -186,7 +210,7 @@ class TestBreakdowns:
         optimizer = prepared(objective, preconditioner="kronecker")
         log = optimizer.iterate(objective)
         assert (log.cg_reason, log.step_length) == ("negative preconditioner", 0.0)
-        assert optimizer.damping == 1.5
+        assert optimizer.damping == 1.5**4
         np.testing.assert_array_equal(objective.parameters, 0)
 
     @pytest.mark.parametrize("what", ["loss", "gradient", "product"])
@@ -247,8 +271,8 @@ def test_arguments():
         HessianFree(damping=0)
     with pytest.raises(ValueError, match="damping_factor must be above 1, got 1"):
         HessianFree(damping_factor=1)
-    with pytest.raises(ValueError, match="cg_steps must be a positive integer, got 0"):
-        HessianFree(cg_steps=0)
+    with pytest.raises(ValueError, match="cg_steps must be an integer of at least 0, got -1"):
+        HessianFree(cg_steps=-1)
     with pytest.raises(ValueError, match=r"preconditioner must be one of auto, none, .* got 'x'"):
         HessianFree(preconditioner="x")
     with pytest.raises(TypeError, match="needs an objective with curvature"):

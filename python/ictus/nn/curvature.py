@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ictus import _core
 from ictus.nn.layer import Array, Cache
 from ictus.nn.recurrent import RecurrentBase
 from ictus.nn.sequences import SequenceBatch, SequenceCache
@@ -173,6 +174,33 @@ class GaussNewton:
                     caches[i].structural_damping = self.scale * self.structural_damping  # type: ignore[attr-defined]
             network._backward(tangent, caches, out_views, number > 0)
         return out
+
+    def forms(self, directions: Sequence[Array]) -> Array:
+        """Return the numbers ``u G v`` for all pairs u, v of directions: no backward pass.
+
+        Structural damping is left out.
+
+        Parameters
+        ----------
+        directions : sequence of array, shape (parameter_count,)
+
+        Returns
+        -------
+        array of float64, shape (len(directions), len(directions))
+        """
+        network, count = self.network, len(directions)
+        views = [network.views(network._check_direction(each)) for each in directions]
+        result = np.zeros((count, count))
+        for number, (_, weights) in enumerate(self.parts):
+            caches, logits = self._passes(number)
+            # A pass forward leaves its tangents in room of its own: they are kept.
+            tangents = [network._jvp(each, caches).copy() for each in views]
+            for j in range(count):
+                flat, v, own = by_place(logits, tangents[j].copy(), weights, network.output_size)
+                network.loss_function.curvature(flat, v, v, own, self.scale)
+                for i in range(j + 1):
+                    result[i, j] += _core.cg_damp(tangents[i].ravel(), v.ravel(), 0.0, 0.0, None)
+        return result + np.triu(result, 1).T
 
     def set_structural_damping(self, value: float) -> None:
         """Change the structural damping of the products to come."""

@@ -7,6 +7,7 @@ Hessian-free optimization".
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -19,11 +20,11 @@ from ictus.optim.conjugate_gradient import ConjugateGradient, Solution
 from ictus.optim.iteration import BreakdownError, Curvature, Iteration, Objective
 from ictus.optim.line_search import search
 from ictus.optim.optimizer import Array, Optimizer, check_range
+from ictus.optim.plane import solve_in_plane
 from ictus.optim.preconditioning import PRECONDITIONERS, Preconditioning
 
 #: Damping beyond this means that no step of any length reduces the objective.
 LARGEST_DAMPING = 1e12
-SMALLEST_DAMPING = 1e-12
 
 Report = Callable[[str], None]
 
@@ -45,11 +46,14 @@ class HessianFree(Optimizer):
     damping_factor : float
         Lambda is multiplied by it where the reduction ratio is below 1/4, divided where it is
         above 3/4 (Levenberg-Marquardt; Martens 2010, section 4.1).
+    damping_floor : float
+        Of lambda.
     curvature_size : int, optional
         Examples of the Gauss-Newton matrix, drawn anew in each iteration; if not given, all up to
         1000, and a tenth of more, but no fewer than 1000.
     cg_steps : int
-        The most steps of conjugate gradients.
+        The most steps of conjugate gradients. 0: instead of them the best point in the plane of the
+        preconditioned gradient and the last step (Martens & Grosse 2015, section 7).
     cg_tolerance : float
         Of relative progress: they end where the last k steps brought less than ``k`` times it.
     momentum : float in [0, 1]
@@ -99,6 +103,7 @@ class HessianFree(Optimizer):
         *,
         damping: float = 1.0,
         damping_factor: float = 1.5,
+        damping_floor: float = 1e-12,
         curvature_size: int | None = None,
         cg_steps: int = 250,
         cg_tolerance: float = 5e-4,
@@ -118,12 +123,19 @@ class HessianFree(Optimizer):
         self.damping_factor = check_range(
             self, "damping_factor", damping_factor, lambda x: x > 1, "above 1"
         )
-        numbers = (1 if curvature_size is None else curvature_size, cg_steps, factor_every)
-        for name, value in zip(
-            ("curvature_size", "cg_steps", "factor_every"), numbers, strict=True
+        self.damping_floor = check_range(
+            self, "damping_floor", damping_floor, lambda x: x > 0, "positive"
+        )
+        size = 1 if curvature_size is None else curvature_size
+        for name, value, least in (
+            ("curvature_size", size, 1),
+            ("cg_steps", cg_steps, 0),
+            ("factor_every", factor_every, 1),
         ):
-            if int(value) != value or value < 1:
-                raise ValueError(f"HessianFree: {name} must be a positive integer, got {value!r}")
+            if int(value) != value or value < least:
+                raise ValueError(
+                    f"HessianFree: {name} must be an integer of at least {least}, got {value!r}"
+                )
         self.curvature_size = None if curvature_size is None else int(curvature_size)
         self.cg_steps = int(cg_steps)
         self.cg_tolerance = check_range(
@@ -147,6 +159,8 @@ class HessianFree(Optimizer):
         self.structural_damping = check_range(
             self, "structural_damping", structural_damping, lambda x: x >= 0, "not negative"
         )
+        if structural_damping and not cg_steps:
+            raise ValueError("HessianFree: structural_damping needs cg_steps above 0")
         self.backtracking, self.seed = bool(backtracking), int(seed)
         self.iteration: Iteration | None = None
         self.vectors = ("solution", "iterate") if averaging else ("solution",)
@@ -240,8 +254,8 @@ class HessianFree(Optimizer):
         log.cg_steps, log.cg_reason = solution.steps, solution.reason
         if solution.reason == "not finite":
             raise BreakdownError("a curvature product is not finite")
-        if not solution.iterates:  # negative curvature at once
-            self._change_damping(self.damping_factor)
+        if not solution.iterates:  # negative curvature at once: the damping is far too low
+            self._change_damping(self.damping_factor**4)
             return log
         self.state["solution"][...] = solution.iterates[-1][1]
         log.cg_chosen, direction, value = self._choose(objective, curvature, start, solution)
@@ -262,6 +276,9 @@ class HessianFree(Optimizer):
         report: Report | None,
     ) -> Solution:
         inverse = self._preconditioning.inverse(objective, curvature, seed, self._segments)
+        if self.cg_steps == 0:
+            last, l2 = self.state["solution"], (self.l2, self._segments)
+            return solve_in_plane(curvature.forms, gradient, last, inverse, self.damping, l2)
         curvature.set_structural_damping(self.structural_damping * self.damping)
         solver = self._conjugate_gradient  # the numbers may have been changed between iterations
         solver.max_steps, solver.tolerance = self.cg_steps, self.cg_tolerance
@@ -349,7 +366,7 @@ class HessianFree(Optimizer):
             self._change_damping(1.0 / self.damping_factor)
 
     def _change_damping(self, factor: float) -> None:
-        self.damping = min(max(self.damping * factor, SMALLEST_DAMPING), LARGEST_DAMPING)
+        self.damping = min(max(self.damping * factor, self.damping_floor), LARGEST_DAMPING)
 
     def _loss_at(
         self,
@@ -378,22 +395,5 @@ class HessianFree(Optimizer):
             gradient[begin:end] += gradient.dtype.type(self.l2) * parameters[begin:end]
 
     def config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "learning_rate": self.learning_rate,
-            "damping": self.damping,
-            "damping_factor": self.damping_factor,
-            "curvature_size": self.curvature_size,
-            "cg_steps": self.cg_steps,
-            "cg_tolerance": self.cg_tolerance,
-            "momentum": self.momentum,
-            "preconditioner": self.preconditioner,
-            "exponent": self.exponent,
-            "factor_decay": self.factor_decay,
-            "factor_every": self.factor_every,
-            "averaging": self.averaging,
-            "structural_damping": self.structural_damping,
-            "l2": self.l2,
-            "backtracking": self.backtracking,
-            "seed": self.seed,
-        }
+        settings = inspect.signature(HessianFree.__init__).parameters
+        return {"name": self.name} | {x: getattr(self, x) for x in settings if x != "self"}

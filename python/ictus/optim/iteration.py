@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Curvature(Protocol):
     """The Gauss-Newton matrix at the present parameters, on the examples chosen for it."""
 
     def product(self, direction: Array, out: Array) -> Array: ...
+    def forms(self, directions: Sequence[Array]) -> Array: ...
     def loss(self) -> float: ...
     def set_structural_damping(self, value: float) -> None: ...
     def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,6 +183,14 @@ class NetworkCurvature:
             if room is not out:
                 out += room
         return self._processes.add_up(out)
+
+    def forms(self, directions: Sequence[Array]) -> Array:
+        """Return the numbers ``u G v`` for all pairs u, v of directions."""
+        result = np.zeros((len(directions), len(directions)))
+        for matrix in self._matrices:
+            if matrix is not None:
+                result += matrix.forms(directions)
+        return self._processes.add_up(result)
 
     def set_structural_damping(self, value: float) -> None:
         """Change the structural damping of the products to come."""
