@@ -101,19 +101,18 @@ def make_corpus(work: Path, pieces: int, tests: int, jobs: int) -> None:
         write_corpus(work / name, count, SEEDS[name], jobs=jobs, synthesizer="mixed", **options)
 
 
-def settings_of(
-    model: str, epochs: int, seed: int, rate: float = 0.05
-) -> OnsetTraining | RecurrentOnsetTraining:
-    """The schedule of the paper, pressed into fewer epochs; the learning rate falls to 2 %."""
+def settings_of(model: str, options: argparse.Namespace) -> OnsetTraining | RecurrentOnsetTraining:
+    """The schedule of the paper, pressed into fewer epochs; the learning rate falls further."""
+    epochs, seed = options.epochs, options.seed
     if model == "onsets_rnn":
         return RecurrentOnsetTraining(epochs=epochs, seed=seed)
     return OnsetTraining(
         model=model,
         epochs=epochs,
         seed=seed,
-        learning_rate=rate,
+        learning_rate=options.rate,
         momentum_epochs=(0.1 * epochs, 0.2 * epochs),
-        decay=0.02 ** (1 / epochs),
+        decay=options.final ** (1 / epochs),
     )
 
 
@@ -122,7 +121,7 @@ def train(
 ) -> dict[str, Any]:
     """Train one model on the first pieces of the corpus; go on from its checkpoint."""
     examples = find_examples(work / "training", "onsets")[: options.pieces]
-    settings = replace(settings_of(model, options.epochs, options.seed, options.rate), **changes)
+    settings = replace(settings_of(model, options), **changes)
     started = time.perf_counter()
     stem = f"{model}{name}-{options.seed}"
 
@@ -350,6 +349,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--start", type=Path, help="a network to begin with")
     parser.add_argument("--rate", type=float, default=0.05, help="first learning rate")
+    parser.add_argument("--final", type=float, default=0.02, help="share of it that remains")
     parser.add_argument("--ablation-pieces", type=int, default=40)
     parser.add_argument("--ablation-epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)

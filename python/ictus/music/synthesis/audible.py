@@ -27,6 +27,7 @@ BLOCK = 0.003
 SHORTEST = 0.003
 
 FPS, WINDOW, BANDS = 100, 1024, 24
+PART = 64  # frames
 LOWEST, HIGHEST = 60.0, 16_000.0  # Hz
 #: A note is heard where it raises the power of the mix this much in so many bands.
 RISE, RISING_BANDS = 4.0, 2
@@ -85,14 +86,18 @@ def band_powers(sound: Array, rate: int) -> Array:
     count = int(np.ceil(len(sound) * FPS / rate)) + 1
     padded = np.pad(np.asarray(sound, np.float32), (half, half + rate // FPS + 1))
     begins = np.arange(count) * rate // FPS
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[
-        np.minimum(begins, len(padded) - WINDOW)
-    ]
-    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32))))
+    begins = np.minimum(begins, len(padded) - WINDOW)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)
+    window = np.hanning(WINDOW).astype(np.float32)
     edges = np.geomspace(LOWEST, min(HIGHEST, 0.45 * rate), BANDS + 1) * WINDOW / rate
     # Bands are at least a bin wide, so the lowest ones lie side by side.
     cuts = np.maximum(np.round(edges).astype(int), np.arange(BANDS + 1) + 1)
-    return np.asarray(np.add.reduceat(power[:, : cuts[-1]], cuts[:-1], axis=1))
+    made = []
+    for first in range(0, count, PART):  # a part stays in the cache
+        spectra = np.fft.rfft(windows[begins[first : first + PART]] * window)[:, : cuts[-1]]
+        power = np.square(np.abs(spectra))
+        made.append(np.add.reduceat(power, cuts[:-1], axis=1))
+    return np.concatenate(made)
 
 
 def audible(times: Array, powers: Array, mix: Array) -> Array:
