@@ -18,6 +18,7 @@ from ictus.music.training.boundaries import (
     best_threshold,
     hit_f,
     inner_boundaries,
+    stretched,
 )
 from ictus.music.training.material import feature_cache, frame_rate
 from ictus.nn import Dense, Flatten, Network
@@ -93,6 +94,19 @@ def test_published_network():
     # 8 x 6 x 32, 6 x 3 x 32 x 64 and 31 x 10 x 64 x 128 weights, with their biases.
     expected = 48 * 32 + 32 + 18 * 32 * 64 + 64 + 31 * 10 * 64 * 128 + 128 + 129
     assert network.parameter_count == expected
+
+
+def test_stretched_spectrograms_are_at_another_tempo():
+    x = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
+    np.testing.assert_array_equal(stretched(x, 1.0), x)
+    np.testing.assert_array_equal(stretched(x, 2.0), x[::2])
+    slow = stretched(x, 0.5)
+    assert slow.shape == (80, 3) and slow.dtype == np.float32
+    np.testing.assert_array_equal(slow[::2], x)
+    np.testing.assert_allclose(slow[1:-1:2], 0.5 * (x[1:] + x[:-1]), rtol=1e-5, atol=1e-6)
+    place = np.arange(50) * 0.8
+    wanted = np.column_stack([np.interp(place, np.arange(40), column) for column in x.T])
+    np.testing.assert_allclose(stretched(x, 0.8), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_both_forms_of_the_network_are_one():
@@ -172,6 +186,7 @@ def test_training_finds_boundaries_and_resumes_to_the_same_bits(folder, tmp_path
     again = train_boundaries(examples, cache, settings, **options)
     np.testing.assert_array_equal(again.network.numbers, trained.network.numbers)
     still = BoundaryTraining(**SMALL | {"epochs": 1, "learning_rate": 1e-30}, validation=0.2)
+    still.stretches = (0.9, 1.2)
     same = train_boundaries(examples, cache, still, progress=False, start=trained.network)
     np.testing.assert_array_equal(same.network.numbers, trained.network.numbers)
 

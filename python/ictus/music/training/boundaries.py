@@ -21,6 +21,7 @@ from ictus.music.boundaries import (
     pick_boundaries,
 )
 from ictus.music.training.cache import FeatureCache
+from ictus.music.training.changes import Change
 from ictus.music.training.folder import Example
 from ictus.music.training.patches import begin_with
 from ictus.music.training.recordings import Material, Schedule, Trained, material, split
@@ -58,6 +59,9 @@ class BoundaryTraining(Schedule):
         Frames as near to a boundary as this, in seconds, are positive, too.
     deviation : float
         Standard deviation of the Gaussian that weighs them by their distance, in seconds.
+    stretches : tuple of float
+        Tempi at which each recording comes once more, its spectrogram stretched: cheaper than
+        `tempi`, which play the sound.
     oversampling : float
         How much likelier a positive frame is drawn than its share of the frames.
     options
@@ -78,6 +82,7 @@ class BoundaryTraining(Schedule):
     smearing: float = 0.5
     deviation: float = 0.3
     oversampling: float = 3.0
+    stretches: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -318,6 +323,14 @@ def train_boundaries(
         return boundary_targets(boundaries, frames, rate, settings.smearing, settings.deviation)
 
     made = material(chosen, cache, targets, played=settings.changes(), rate=rate)
+    for tempo in settings.stretches:
+        for number, example in enumerate(chosen):
+            features = stretched(made.features[number], tempo)
+            events = Change(tempo=tempo).events(example.events)
+            positive, weights = targets(events, len(features), rate)
+            made.features.append(features)
+            made.targets.append(positive)
+            made.weights.append(weights)
     batches = _patches(made, settings)
     network = settings.network(sliding=False)
     if start is not None:
@@ -347,6 +360,16 @@ def train_boundaries(
         wanted = [inner_boundaries(example.events) for example in kept]
         result.threshold, result.score = best_threshold(activations, wanted)
     return result
+
+
+def stretched(features: Array, tempo: float) -> Array:
+    """Return features (frames, size) as if played at another tempo, linearly interpolated."""
+    x = np.asarray(features, np.float32)
+    place = np.arange(max(int(len(x) / tempo), 1)) * tempo
+    first = np.minimum(place.astype(np.intp), len(x) - 1)
+    share = (place - first)[:, None].astype(np.float32)
+    after = x[np.minimum(first + 1, len(x) - 1)]
+    return np.asarray(x[first] + share * (after - x[first]), np.float32)
 
 
 def _patches(made: Material, settings: BoundaryTraining) -> DrawnPatches:
