@@ -1,8 +1,8 @@
 """The boundary models of the wheel: their corpus by seed, training, scores, and cards.
 
-    python examples/boundary_models.py corpus --work DIR --songs 115
-    python examples/boundary_models.py train --work DIR --seed 1 --epochs 12, then --epochs 18
-    python examples/boundary_models.py train --work DIR --seed 2 --epochs 9, then --epochs 16
+    python examples/boundary_models.py corpus --work DIR
+    python examples/boundary_models.py train --work DIR --seed 1 [--start FILE --rate 0.0007]
+    python examples/boundary_models.py train --work DIR --seed 2 [--start FILE --rate 0.0007]
     python examples/boundary_models.py train --work DIR --variant mel --epochs 3  (see VARIANTS)
     python examples/boundary_models.py report --work DIR
 
@@ -38,6 +38,8 @@ LICENCE = "BSD-3-Clause"
 REAL = ("Vibe", "Sugar", "Fishin", "Hungarian")
 
 SEEDS = {"training": 2027, "test": 778}
+#: Training songs from this number on have wide timbres.
+WIDE = 1000
 #: How the models of the wheel were trained; the schedule began anew with more epochs.
 COMMANDS = {
     "boundaries-1": "train --seed 1 --epochs 12, then with --epochs 18",
@@ -45,36 +47,42 @@ COMMANDS = {
 }
 #: What is trained: the models of the wheel, and, for three epochs each, networks to compare.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "boundaries": {},
+    "boundaries": {"stretches": (0.87, 1.15)},
     "short": {},
     "mel": {"lag_matrix": False},
     "published": {"maps": (32, 64), "second_pooling": (1, 1), "units": 128},
 }
 
 
-def make_corpus(work: Path, songs: int, tests: int, jobs: int) -> None:
+def make_corpus(work: Path, options: argparse.Namespace) -> None:
     """Write the training and the test songs; what is there already is kept."""
     if not fluidsynth.is_available():
         raise SystemExit("FluidSynth and its sound font are needed: see docs/music_training.md")
-    for name, count in (("test", tests), ("training", songs)):
+    plain = options.songs + options.validation
+    for name, first, count, timbres in (
+        ("test", 0, options.tests, "plain"),
+        ("training", 0, plain, "plain"),
+        ("training", WIDE, options.wide, "wide"),
+    ):
         started = time.perf_counter()
-        options = {"songs": True, "instruments": name, "synthesizer": "mixed"}
-        write_corpus(work / name, count, SEEDS[name], jobs=jobs, **options)
+        settings = {"songs": True, "instruments": name, "synthesizer": "mixed"}
+        settings |= {"timbres": timbres, "first": first, "jobs": options.jobs}
+        write_corpus(work / name, count, SEEDS[name], **settings)
         print(f"{name}: {count} songs in {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def train(
-    work: Path,
-    variant: str,
-    songs: int,
-    epochs: int,
-    seed: int,
-    jobs: int,
-    start: Path | None = None,
-    rate: float = 0.001,
-) -> None:
+def training_songs(work: Path, options: argparse.Namespace) -> list[Example]:
+    """The first plain songs, and the first wide ones."""
+    examples = find_examples(work / "training", "segments")
+    plain = [e for e in examples if int(e.name.removeprefix("piece")) < WIDE]
+    wide = [e for e in examples if int(e.name.removeprefix("piece")) >= WIDE]
+    return plain[: options.songs] + wide[: options.wide]
+
+
+def train(work: Path, options: argparse.Namespace) -> None:
     """Train one network on the first songs of the corpus; go on from its checkpoint."""
-    examples = find_examples(work / "training", "segments")[:songs]
+    variant, epochs, seed = options.variant, options.epochs, options.seed
+    examples = training_songs(work, options)
     started = time.perf_counter()
 
     def report(trainer: Any, epoch: int) -> None:
@@ -85,16 +93,16 @@ def train(
         )
 
     settings = BoundaryTraining(
-        epochs=epochs, seed=seed, learning_rate=rate, validation=0.0, **VARIANTS[variant]
+        epochs=epochs, seed=seed, learning_rate=options.rate, validation=0.0, **VARIANTS[variant]
     )
     trained = train_boundaries(
         examples,
-        feature_cache(work / "features", "boundaries", jobs=jobs),
+        feature_cache(work / "features", "boundaries", jobs=options.jobs),
         settings,
         checkpoint=work / f"{variant}-{seed}.checkpoint",
         progress=False,
         callbacks=[report],
-        start=ictus.load(start) if start else None,
+        start=ictus.load(options.start) if options.start else None,
     )
     command = f"train --variant {variant} --songs {len(examples)} --epochs {epochs} --seed {seed}"
     card = {
@@ -192,12 +200,13 @@ def report(work: Path, data: Path | None) -> None:
 
 
 def _validation(work: Path) -> list[Example]:
-    """The songs after those that the networks were trained on."""
-    examples = {e.name: e for e in find_examples(work / "training", "segments")}
+    """The plain songs that no network was trained on."""
+    examples = find_examples(work / "training", "segments")
     trained: set[str] = set()
     for path in work.glob("*-[0-9]*.json"):
         trained |= set(json.loads(path.read_text()))
-    return [example for name, example in examples.items() if name not in trained]
+    numbers = {e.name: int(e.name.removeprefix("piece")) for e in examples}
+    return [e for e in examples if e.name not in trained and numbers[e.name] < WIDE]
 
 
 def _threshold(networks: list[Any], examples: list[Example], known: list[Any]) -> float:
@@ -296,7 +305,9 @@ def main() -> None:
     parser.add_argument("step", choices=["corpus", "train", "report"])
     parser.add_argument("--variant", choices=list(VARIANTS), default="boundaries")
     parser.add_argument("--work", type=Path, default=Path("boundary-models"))
-    parser.add_argument("--songs", type=int, default=100)
+    parser.add_argument("--songs", type=int, default=110)
+    parser.add_argument("--wide", type=int, default=60, help="songs of wide timbres")
+    parser.add_argument("--validation", type=int, default=40, help="songs after --songs")
     parser.add_argument("--tests", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
@@ -305,18 +316,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.step == "corpus":
-        make_corpus(options.work, options.songs, options.tests, options.jobs)
+        make_corpus(options.work, options)
     elif options.step == "train":
-        train(
-            options.work,
-            options.variant,
-            options.songs,
-            options.epochs,
-            options.seed,
-            options.jobs,
-            options.start,
-            options.rate,
-        )
+        train(options.work, options)
     else:
         data = os.environ.get("ICTUS_DATA")
         report(options.work, Path(data) if data else None)
