@@ -106,6 +106,20 @@ def activations(network: Any, model: str, audio: Path, work: Path) -> np.ndarray
     return np.load(place)
 
 
+def _found_once(name: str, find: Finder) -> Any:
+    """The finder, whose onsets of a recording are kept in the work folder."""
+
+    def found(audio: Path, work: Path) -> np.ndarray:
+        digest = hashlib.sha256(f"{name} {audio}".encode()).hexdigest()
+        place = work / "activations" / f"{name}-{digest[:32]}.npy"
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            np.save(place, find(audio))
+        return np.load(place)
+
+    return found
+
+
 def best_threshold(network: Any, model: str, recordings: list[Scored], work: Path) -> float:
     """The threshold with the highest mean F, of a grid of 0.02."""
     detector = OnsetDetector([network], model=model)
@@ -142,14 +156,15 @@ def detectors(
 
         made[model] = find
     if others:
-        made["SuperFlux"] = lambda audio, work: superflux_onsets(read_audio(audio))
+        made["SuperFlux"] = _found_once("SuperFlux", lambda a: superflux_onsets(read_audio(a)))
         try:
             import librosa
         except ImportError:
             pass
         else:
-            made["librosa"] = lambda audio, work: librosa.onset.onset_detect(
-                y=read_audio(audio), sr=44_100, units="time"
+            made["librosa"] = _found_once(
+                "librosa",
+                lambda a: librosa.onset.onset_detect(y=read_audio(a), sr=44_100, units="time"),
             )
     if madmom is not None:
         (network,) = load_networks([madmom / "onsets/2013/onsets_cnn.pkl"], patches=True)
