@@ -2,7 +2,10 @@
 // CMakeLists.txt (ICTUS_CUDA_FAMILIES); cuda/F.cu defines F_float and F_double.
 #pragma once
 
-#define ICTUS_CUDA_FAMILIES(X)     \
-  X(activation, ActivationKernels) \
-  X(gemm, GemmKernels)             \
-  X(loss, LossKernels)
+#define ICTUS_CUDA_FAMILIES(X)                    \
+  X(activation, ActivationKernels)                \
+  X(convolution, ConvolutionKernels)              \
+  X(gemm, GemmKernels)                            \
+  X(loss, LossKernels)                            \
+  X(pooled_convolution, PooledConvolutionKernels) \
+  X(probabilistic_pooling, ProbabilisticPoolingKernels)

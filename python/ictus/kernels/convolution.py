@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.gemm import ACTIVATIONS
 
@@ -99,7 +99,7 @@ def _geometry(
 
 
 def _shape(name: str, array: Array) -> tuple[int, ...]:
-    if not isinstance(array, np.ndarray):
+    if not is_array(array):
         raise TypeError(f"convolution: {name} must be a NumPy array, got {type(array).__name__}")
     if array.ndim != 4:
         raise ValueError(f"convolution: {name} must have 4 axes, got shape {array.shape}")
@@ -143,7 +143,8 @@ def convolution(
         convolutional neural networks", 2016), 4 and 2.8 times fewer multiplications. Its rounding
         errors, relative to the root mean square of the result, are about 1e-6 in float32: for
         results and the data's gradient 1.3 to 1.8 times those of the direct sum, for the weights'
-        3 to 6 times. "auto" takes it where it is estimated to be faster.
+        3 to 6 times. "auto" takes it where it is estimated to be faster. On a GPU all are computed
+        directly.
     beta : float
 
     Raises
@@ -162,10 +163,10 @@ def convolution(
     if out is None:
         if beta != 0.0:
             raise ValueError(f"convolution: beta must be 0 where out is not given, got {beta!r}")
-        out = np.empty(shape, x.dtype)
+        out = empty(x, shape)
     elif _shape("out", out) != shape:
         raise ValueError(f"convolution: out must have shape {shape}, got {out.shape}")
-    _core.convolution(
+    native_module(x).convolution(
         x,
         weights,
         out,
@@ -203,9 +204,8 @@ def convolution_data_gradient(
     stride, dilation, groups, algorithm, beta
         As of :func:`convolution`.
     """
-    _core.convolution_data_gradient(
-        y_gradient, weights, out, beta, _geometry(stride, dilation, padding, groups, algorithm)
-    )
+    geometry = _geometry(stride, dilation, padding, groups, algorithm)
+    native_module(y_gradient).convolution_data_gradient(y_gradient, weights, out, beta, geometry)
     return out
 
 
@@ -234,7 +234,6 @@ def convolution_weights_gradient(
     stride, dilation, groups, algorithm, beta
         As of :func:`convolution`.
     """
-    _core.convolution_weights_gradient(
-        x, y_gradient, out, beta, _geometry(stride, dilation, padding, groups, algorithm)
-    )
+    geometry = _geometry(stride, dilation, padding, groups, algorithm)
+    native_module(x).convolution_weights_gradient(x, y_gradient, out, beta, geometry)
     return out

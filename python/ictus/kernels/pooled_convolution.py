@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus import _core
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._device import empty, native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.convolution import Padding, Pair, _shape, padded, pair
 from ictus.kernels.gemm import ACTIVATIONS
@@ -70,10 +70,11 @@ def pooled_convolution(
             f"pooled_convolution: activation must be one of {known}, got {activation!r}"
         )
     shape = (len(x), places[0] // pooling[0], places[1] // pooling[1], outputs)
-    y = np.empty(shape, x.dtype)
-    argmax = np.empty(shape, element_dtype(x.dtype))
+    y = empty(x, shape)
+    argmax = empty(x, shape, element_dtype(x.dtype))
     geometry = (*steps, *wide, *before, int(groups), *pooling)
-    _core.pooled_convolution(x, weights, bias, ACTIVATIONS[activation], y, argmax, geometry)
+    number = ACTIVATIONS[activation]
+    native_module(x).pooled_convolution(x, weights, bias, number, y, argmax, geometry)
     return y, argmax
 
 
@@ -117,7 +118,7 @@ def pooled_convolution_backward(
     """
     steps = *pair("stride", stride), *pair("dilation", dilation)
     geometry = (*steps, *padding, int(groups), *pair("pool", pool))
-    _core.pooled_convolution_backward(
+    native_module(x).pooled_convolution_backward(
         x,
         weights,
         y,

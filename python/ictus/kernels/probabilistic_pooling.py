@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from ictus import _core
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.convolution import Pair, pair
 
@@ -84,8 +82,8 @@ def probabilistic_pooling(
     except ValueError as error:
         raise ValueError(f"probabilistic_pooling: {error}") from None
     if mean is None:
-        mean = np.empty_like(x, order="C") if isinstance(x, np.ndarray) else x
-    _core.probabilistic_pooling(
+        mean = empty(x, x.shape) if is_array(x) else x
+    native_module(x).probabilistic_pooling(
         x, *size, mean, sample, pooled_mean, pooled_sample, log_sum, seed, stream, first_row
     )
     return mean
