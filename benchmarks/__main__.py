@@ -14,7 +14,7 @@ import benchmarks
 from benchmarks.runner import markdown, run_cases
 
 # Modules of this package that are no workloads.
-MACHINERY = {"__main__", "runner", "worker"}
+MACHINERY = {"__main__", "page", "runner", "worker"}
 
 
 def workloads() -> list[str]:
@@ -36,11 +36,17 @@ def run_workload(name: str, threads: list[int], quick: bool) -> list[dict[str, A
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the workloads that the arguments name, all if they name none."""
+    """Run the workloads that the arguments name, all if they name none; or make the page."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["page"]:
+        from benchmarks import page
+
+        return page.main(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="ictus beside its peers. A ratio above 1 means that ictus is faster. "
-        "Workloads: " + ", ".join(workloads()),
+        "Workloads: " + ", ".join(workloads()) + '. "page FOLDER" writes how cost grows with size, '
+        "batch, length and threads, with pictures.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="workloads; default: all")
     parser.add_argument("--json", metavar="FILE", help="write the records")

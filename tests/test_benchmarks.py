@@ -9,7 +9,7 @@ import pytest
 
 benchmarks = pytest.importorskip("benchmarks", reason="the benchmarks are not beside the tests")
 from benchmarks import __main__ as program  # noqa: E402
-from benchmarks import runner  # noqa: E402
+from benchmarks import page, runner  # noqa: E402
 from benchmarks.runner import Case, check, geometric_means, markdown, run_cases  # noqa: E402
 from benchmarks.worker import Worker, WorkerError  # noqa: E402
 
@@ -153,3 +153,51 @@ def test_our_sides_run(name):
             worker.ask("prepare", {"colour": "red"})
     finally:
         worker.close()
+
+
+# --- the page of how cost grows ------------------------------------------------------------------
+
+
+def record(title, value, threads, seconds):
+    return dict.fromkeys(KEYS, 1.0) | {
+        "title": title, "axis": "n", "value": value, "threads": threads, "seconds": seconds,
+        "peer": "PyTorch", "variant": f"{title}, n {value}",
+    }  # fmt: skip
+
+
+def test_page(tmp_path, monkeypatch):
+    made = [
+        record(title, value, threads, value / threads)
+        for title in ("a cost", "another")
+        for threads in (1, 2)
+        for value in (1, 10)
+    ]
+    made.append({"title": "another", "value": 5, "threads": 1, "variant": "v", "error": "it broke"})
+    monkeypatch.setattr(page, "measure", lambda series, threads, **options: made)
+    assert program.main(["page", str(tmp_path)]) == 1  # since something failed
+    text = (tmp_path / "benchmark_scaling.md").read_text()
+    assert "## A cost" in text
+    assert "| 10 | 10 s | **1.00** | 1.00 to 1.00 | 5 s | **1.00** | 1.00 to 1.00 | 2.00 |" in text
+    assert "- v, 1 thread(s): it broke" in text
+    assert (tmp_path / "benchmark_scaling.png").stat().st_size > 1000
+    records = json.loads((tmp_path / "benchmark_scaling.json").read_text())
+    assert len(records) == len(made)
+    # What is measured again replaces what was there, the rest stays.
+    monkeypatch.setattr(page, "measure", lambda *_, **__: [record("a cost", 1, 1, 7.0)])
+    program.main(["page", str(tmp_path), "--keep", "--only", "0"])
+    text = (tmp_path / "benchmark_scaling.md").read_text()
+    assert "| 1 | 7 s |" in text
+    assert "## Another" in text
+
+
+def test_series_are_measured_with_the_sides_of_their_workloads():
+    small = [
+        page.Series("product", "size", "gemm", [8, 16], page._product),
+        page.Series("step", "batch", "dense", [2], page._step),
+    ]
+    pytest.importorskip("torch", reason="the peer")
+    found = page.measure(small, [1], rounds=2, seconds=0.001)
+    assert [(r["title"], r["value"]) for r in found] == [
+        ("product", 8), ("product", 16), ("step", 2)
+    ]  # fmt: skip
+    assert not [r for r in found if "error" in r]
