@@ -25,13 +25,13 @@ endif()
 set(ICTUS_KERNEL_FLAGS
   -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast
   -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden)
-if(ICTUS_SANITIZE)
+if(ICTUS_SANITIZE OR ICTUS_COVERAGE)
   # Instrumented register tiles take GCC minutes each to optimise fully; no test needs their speed.
   # SHELL: keeps CMake from dropping the flag as a repetition of an earlier -O1.
   list(APPEND ICTUS_KERNEL_FLAGS SHELL:-O1)
 endif()
 # Levels that stay without sanitizers, for runs that do not test them.
-set(ICTUS_PLAIN_LEVELS "" CACHE STRING "levels that are compiled without sanitizers")
+set(ICTUS_PLAIN_LEVELS "" CACHE STRING "levels that are compiled without sanitizers and counts")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Vectors never cross a translation unit by value, so the note on their calling convention is moot.
   # The intrinsics of GCC 12 read a vector they leave undefined on purpose.
@@ -53,7 +53,7 @@ function(ictus_add_levels)
     target_compile_features(ictus_${level} PRIVATE cxx_std_17)
     target_compile_options(ictus_${level} PRIVATE ${ICTUS_WARNINGS} ${ICTUS_KERNEL_FLAGS} ${ICTUS_FLAGS_${level}})
     if(ICTUS_SANITIZE AND level IN_LIST ICTUS_PLAIN_LEVELS)
-      target_compile_options(ictus_${level} PRIVATE -fno-sanitize=all)
+      target_compile_options(ictus_${level} PRIVATE -fno-sanitize=all -fno-profile-arcs -fno-test-coverage)
     endif()
     target_compile_definitions(ictus_${level} PRIVATE
       ICTUS_LEVEL=${level} ICTUS_VECTOR_BYTES=${ICTUS_BYTES_${level}})

@@ -4,13 +4,14 @@
 #   tools/sanitize.sh asan-ubsan [pytest arguments]      tools/sanitize.sh tsan [pytest arguments]
 #
 # ICTUS_PLAIN_LEVELS=avx2, say, leaves a level that is not tested without sanitizers: GCC takes long.
+# ICTUS_COVERAGE=ON counts which lines run (see tools/cpp_coverage.py).
 # The Python that runs this needs numpy, pybind11, cmake, ninja and the test requirements.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=${1:?name a preset: asan-ubsan or tsan}
 shift
 python=${PYTHON:-python3}
-cmake --preset "$preset" -DICTUS_PLAIN_LEVELS="${ICTUS_PLAIN_LEVELS:-}" -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" \
+cmake --preset "$preset" -DICTUS_COVERAGE="${ICTUS_COVERAGE:-OFF}" -DICTUS_PLAIN_LEVELS="${ICTUS_PLAIN_LEVELS:-}" -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" \
   -DPython_EXECUTABLE="$(command -v "$python")" >/dev/null
 cmake --build --preset "$preset"
 

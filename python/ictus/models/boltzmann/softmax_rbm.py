@@ -114,7 +114,8 @@ class SoftmaxRBM(BoltzmannEstimator):
             raise ValueError(f"encoding must be codes or one-hot, got {self.encoding!r}")
         given = X[~np.isnan(X)]
         if self.encoding == "codes" and ((given < 0) | (given != np.round(given))).any():
-            wrong = given[(given < 0) | (given != np.round(given))][0]
+            negative = given[given < 0]
+            wrong = negative[0] if negative.size else given[given != np.round(given)][0]
             what = "Negative values in data: " if wrong < 0 else ""
             raise ValueError(f"{what}X must hold integer codes from 0 on, got {wrong:g}")
         if reset:
