@@ -8,9 +8,10 @@ The networks of Hinton & Salakhutdinov 2006 that Martens 2010 trained without pr
 units, a linear code, sparse random weights, cross-entropy; what is reported is the squared error of
 an image summed over its pixels. Hessian-free training has phases
 ``gradient:curvature:steps:epochs[:preconditioner]``: examples of a gradient, examples of the
-Gauss-Newton matrix, steps of conjugate gradients, passes over the data. ``music`` has patches of
-mel spectrograms and a linear output with squared error. Trainings go on from checkpoints in
-``--work`` after an interruption, to the same bits (SciPy's methods: from their weights).
+Gauss-Newton matrix, steps of conjugate gradients (0: the best step in a plane), passes over the
+data. ``music`` has patches of mel spectrograms and a linear output with squared error. Trainings go
+on from checkpoints in ``--work`` after an interruption, to the same bits (SciPy's methods: from
+their weights), given the same command.
 ``--report`` writes the table and the picture of what the logs have so far to ``--output``.
 """
 
@@ -60,16 +61,10 @@ PUBLISHED = {
 }  # fmt: skip
 RATES = {"nesterov": 0.01, "sgd": 0.05, "adam": 0.001}
 SCIPY = ["l-bfgs", "conjugate-gradient"]
-NOTES = {
-    "mnist": [
-        "\nSeconds of the first seven passes: twice those of the clock. The training goes on",
-        "from its checkpoints by the command above with `--work`, without `--report`. The other",
-        "methods were stopped early: the place of their curves says more than their last errors.",
-    ],
-    "curves": [
-        "\nNesterov's training had come to its end, where its momentum is brought down; the others",
-        "were stopped, Hessian-free training while its error was still falling.",
-    ],
+#: What the curves do not say, of the runs that are reported.
+NOTES: dict[str, list[str]] = {
+    "mnist": ["\nTrainings that were stopped before their end: see how the curves go on."],
+    "curves": ["\nTrainings that were stopped before their end: see how the curves go on."],
     "music": ["\nAll trainings were stopped after seconds: see how the curves go on."],
 }
 METHODS = ["hessian-free", *RATES, *SCIPY]

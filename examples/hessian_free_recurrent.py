@@ -42,9 +42,11 @@ others for the error. A run ends when fewer than 1 % of the sequences are wrong.
 clipped gradients and the regulariser of Pascanu et al. 2013; its runs were short, and say nothing
 about what it reaches: Pascanu et al. solved all of these problems to T = 200 by it, with many more
 updates. Martens & Sutskever 2011 solved most of them from T = 30 to 200. `memory` at T = 200 has
-structural damping 3 for seed 0, 6.7 for others. `adding` and `multiplication` are in the example
-but were not solved in the time of these runs: 84 % of the answers were still wrong after 10 passes
-of `adding` at T = 100.
+structural damping 3 for seed 0, 6.7 for others. `adding` and `multiplication` have orthogonal
+recurrent weights, with which they are learned; on 5,000 sequences (`--sequences 5000 --batch 1250
+--curvature 250`, T = 100, seed 0) 23 passes brought the answers that are wrong to 2.6 % of 500
+others for `adding`, 14 passes to 75.8 % for `multiplication`; neither run had come to its end.
+With sparse recurrent weights 84 % were wrong after 10 passes of `adding`.
 
 """
 
@@ -102,6 +104,7 @@ def draw_weights(network: SequenceNetwork, input_scale: float, orthogonal: bool,
     recurrent[...] = drawn / np.abs(np.linalg.eigvals(drawn)).max()
     output[...] = initialize_weights("sparse", generator, *output.shape, 0.1 / 15**0.5)
     if orthogonal:
+        generator = np.random.default_rng(seed)
         recurrent[...] = np.linalg.qr(generator.standard_normal(recurrent.shape))[0]
         inputs[...] = generator.standard_normal(inputs.shape) * input_scale
 
