@@ -2,10 +2,16 @@
 // CMakeLists.txt (ICTUS_CUDA_FAMILIES); cuda/F.cu defines F_float and F_double.
 #pragma once
 
-#define ICTUS_CUDA_FAMILIES(X)                    \
-  X(activation, ActivationKernels)                \
-  X(convolution, ConvolutionKernels)              \
-  X(gemm, GemmKernels)                            \
-  X(loss, LossKernels)                            \
-  X(pooled_convolution, PooledConvolutionKernels) \
-  X(probabilistic_pooling, ProbabilisticPoolingKernels)
+#define ICTUS_CUDA_FAMILIES(X)                          \
+  X(activation, ActivationKernels)                      \
+  X(batch_normalization, BatchNormalizationKernels)     \
+  X(conjugate_gradient, ConjugateGradientKernels)       \
+  X(convolution, ConvolutionKernels)                    \
+  X(gemm, GemmKernels)                                  \
+  X(loss, LossKernels)                                  \
+  X(noise, NoiseKernels)                                \
+  X(optimizer, OptimizerKernels)                        \
+  X(pooled_convolution, PooledConvolutionKernels)       \
+  X(probabilistic_pooling, ProbabilisticPoolingKernels) \
+  X(random, RandomKernels)                              \
+  X(reduction, ReductionKernels)

@@ -2,8 +2,8 @@
 // value is a number on the host, so evaluate waits for it; its sum has a fixed order.
 #include "ictus/loss.h"
 
-#include "elements.h"
 #include "launch.h"
+#include "rows.h"
 
 namespace ictus::cuda {
 namespace {
@@ -16,16 +16,6 @@ template <class T>
 __device__ T target(const LossArguments<T>& a, std::int64_t i, std::int64_t j) {
   if (a.targets != nullptr) return a.targets[i * a.targets_row_stride + j];
   return a.labels[i] == j ? T(1) : T(0);
-}
-
-// The largest number of a row, in every lane; 0 where it is not finite, so that the exponentials
-// are what they are.
-template <class T>
-__device__ T row_shift(const T* z, std::int64_t columns, int lane) {
-  T top = -static_cast<T>(INFINITY);
-  for (std::int64_t j = lane; j < columns; j += kWarpSize) top = z[j] > top ? z[j] : top;
-  top = warp_maximum(top);
-  return top - top == T(0) ? top : T(0);
 }
 
 template <class T>

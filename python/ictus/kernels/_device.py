@@ -125,7 +125,10 @@ def _look_at(array: Any) -> Device:
 
 def native_module(array: Any) -> Any:
     """Return the native module for an array; what is no array goes to ``_core`` for its message."""
-    return device_of(array).native
+    try:
+        return _devices[type(array)].native
+    except KeyError:
+        return _look_at(array).native
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
@@ -146,13 +149,13 @@ def contiguous(array: Any, dtype: Any = None) -> Any:
 
 
 def to_host(array: Any) -> Any:
-    """Return the numbers as a NumPy array: the array itself where it is one."""
-    return array if isinstance(array, np.ndarray) else device_of(array).arrays.asnumpy(array)
+    """Return the numbers of an array on a GPU as a NumPy array; anything else as it is."""
+    device = device_of(array)
+    return array if device is CPU else device.arrays.asnumpy(array)
 
 
 def to_device(name: str, array: Any) -> Any:
     """Return the array on the named device; itself where it is there."""
-    device = named_device(name)
-    if device_of(array).name == device.name:
+    if device_of(array).name == name:
         return array
-    return to_host(array) if device is CPU else device.arrays.asarray(array)
+    return to_host(array) if name == "cpu" else named_device(name).arrays.asarray(array)

@@ -7,10 +7,8 @@ the rows; else the running ones, which training moves.
 
 from __future__ import annotations
 
-import numpy as np
-
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.activation import activation_number
 
@@ -52,9 +50,9 @@ def batch_normalization(
         Wrong dtype, shape or strides, overlap, or a number outside its range.
     """
     number = activation_number("batch_normalization", activation)
-    out = np.empty_like(x, order="C") if out is None else out
-    mean, r = np.empty_like(scale), np.empty_like(scale)
-    _core.batch_normalization(
+    out = (empty(x, x.shape) if is_array(x) else x) if out is None else out
+    mean, r = (empty(scale, scale.shape) if is_array(scale) else scale for _ in range(2))
+    native_module(x).batch_normalization(
         x, scale, shift, running_mean, running_variance, mean, r, out, number, epsilon, momentum,
         training,
     )  # fmt: skip
@@ -88,7 +86,7 @@ def batch_normalization_backward(
     out : array like x, optional
         Gets the gradient with respect to x; may be `y_gradient`.
     """
-    _core.batch_normalization_backward(
+    native_module(y_gradient).batch_normalization_backward(
         y_gradient, x, mean, r, scale, scale_gradient, shift_gradient, out, beta, training
     )
 
@@ -116,13 +114,15 @@ def batch_normalization_tangent(
     scale_dot, shift_dot : array, shape (channels,)
     out : array like x, optional
     """
-    out = np.empty_like(x, order="C") if out is None else out
-    _core.batch_normalization_tangent(x, x_dot, mean, r, scale, scale_dot, shift_dot, out, training)
+    out = (empty(x, x.shape) if is_array(x) else x) if out is None else out
+    native_module(x).batch_normalization_tangent(
+        x, x_dot, mean, r, scale, scale_dot, shift_dot, out, training
+    )
     return out
 
 
 @takes_arrays
 def multiply_channels(x: FloatArray, factors: FloatArray, out: FloatArray) -> FloatArray:
     """Write ``x[n, pixel, c] * factors[n, c]`` to `out`, which is not x, and return it."""
-    _core.multiply_channels(x, factors, out)
+    native_module(x).multiply_channels(x, factors, out)
     return out

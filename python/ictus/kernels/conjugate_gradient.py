@@ -6,8 +6,8 @@ contiguous and of the same dtype, float32 or float64; sums are in double precisi
 
 from __future__ import annotations
 
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import takes_arrays
 
 
@@ -38,7 +38,8 @@ def cg_damp(
     TypeError, ValueError
         Wrong dtype, shape, overlap, or a value outside its range.
     """
-    return _core.cg_damp(direction, product, damping, l2, segments)
+    value: float = native_module(product).cg_damp(direction, product, damping, l2, segments)
+    return value
 
 
 @takes_arrays
@@ -71,7 +72,10 @@ def cg_advance(
         ``residual . (inverse residual)``, and ``x . (residual - gradient)``: minus twice the
         quadratic ``x A x / 2 + gradient x``.
     """
-    return _core.cg_advance(alpha, direction, product, inverse, gradient, x, residual)
+    sums: tuple[float, float] = native_module(x).cg_advance(
+        alpha, direction, product, inverse, gradient, x, residual
+    )
+    return sums
 
 
 @takes_arrays
@@ -79,4 +83,4 @@ def cg_turn(
     beta: float, residual: FloatArray, direction: FloatArray, inverse: FloatArray | None = None
 ) -> None:
     """Make the next direction: ``direction = inverse * residual + beta * direction``."""
-    _core.cg_turn(beta, residual, inverse, direction)
+    native_module(direction).cg_turn(beta, residual, inverse, direction)

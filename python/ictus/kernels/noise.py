@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 
 Corruption = Literal["masking", "gaussian", "salt_and_pepper"]
@@ -86,9 +86,11 @@ def corrupt(
     """
     level = check_level("corrupt", corruption, level)
     if out is None:
-        out = np.empty_like(x, order="C") if isinstance(x, np.ndarray) else x
-    shape = x.shape if isinstance(x, np.ndarray) else ()
+        out = empty(x, x.shape) if is_array(x) else x
+    shape = x.shape if is_array(x) else ()
     out_rows = output_rows("corrupt", out, shape)
     number = CORRUPTIONS[corruption]
-    _core.corrupt(number, input_rows(x), out_rows, level, low, high, seed, stream, first_row)
+    native_module(x).corrupt(
+        number, input_rows(x), out_rows, level, low, high, seed, stream, first_row
+    )
     return out

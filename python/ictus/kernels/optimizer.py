@@ -7,8 +7,8 @@ vectors are contiguous and of the same dtype, float32 or float64, and do not ove
 
 from __future__ import annotations
 
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import takes_arrays
 
 
@@ -50,7 +50,7 @@ def sgd_update(
     TypeError, ValueError
         Wrong dtype, shape, overlap, or a value outside its range.
     """
-    _core.sgd_update(
+    native_module(parameters).sgd_update(
         parameters,
         gradient,
         velocity,
@@ -97,7 +97,7 @@ def rmsprop_update(
     gradient_scale, l1, l2, segments
         As of :func:`sgd_update`.
     """
-    _core.rmsprop_update(
+    native_module(parameters).rmsprop_update(
         parameters,
         gradient,
         mean_square,
@@ -147,7 +147,7 @@ def adam_update(
     gradient_scale, l1, l2, segments
         As of :func:`sgd_update`.
     """
-    _core.adam_update(
+    native_module(parameters).adam_update(
         parameters,
         gradient,
         mean,
@@ -176,4 +176,4 @@ def max_norm(weights: FloatArray, limit: float) -> None:
     limit : float
         Positive (Hinton et al. 2012; Srivastava et al. 2014).
     """
-    _core.max_norm(weights, limit)
+    native_module(weights).max_norm(weights, limit)

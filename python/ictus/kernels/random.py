@@ -19,8 +19,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ictus import _core
 from ictus.kernels._arrays import FloatArray, input_rows, output_rows
+from ictus.kernels._device import contiguous, empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 
 Shape = int | tuple[int, ...]
@@ -38,7 +38,7 @@ def _output(
 
 
 def _matrix_or_vector(function: str, out: FloatArray) -> FloatArray:
-    if not isinstance(out, np.ndarray) or out.ndim == 1:
+    if not is_array(out) or out.ndim == 1:
         return out
     return output_rows(function, out, out.shape)
 
@@ -81,7 +81,7 @@ def uniform(
         Where both or neither of shape and out are given, out has gaps, or first_row is negative.
     """
     out = _output("uniform", shape, out, dtype)
-    _core.uniform(_matrix_or_vector("uniform", out), seed, stream, first_row)
+    native_module(out).uniform(_matrix_or_vector("uniform", out), seed, stream, first_row)
     return out
 
 
@@ -100,7 +100,7 @@ def normal(
     They are at most 5.8 (float32) or 6.7 (float64) in magnitude, since they come of 24 or 32 bits.
     """
     out = _output("normal", shape, out, dtype)
-    _core.normal(_matrix_or_vector("normal", out), seed, stream, first_row)
+    native_module(out).normal(_matrix_or_vector("normal", out), seed, stream, first_row)
     return out
 
 
@@ -135,11 +135,11 @@ def bernoulli(
         As in `uniform`, and where out has another shape or dtype than p.
     """
     if out is None:
-        out = np.empty_like(p, order="C") if isinstance(p, np.ndarray) else p
-    if isinstance(p, np.ndarray) and p.ndim == 1:
-        _core.bernoulli(np.ascontiguousarray(p), out, seed, stream, first_row)
+        out = empty(p, p.shape) if is_array(p) else p
+    if is_array(p) and p.ndim == 1:
+        native_module(p).bernoulli(contiguous(p), out, seed, stream, first_row)
     else:
-        shape = p.shape if isinstance(p, np.ndarray) else ()
+        shape = p.shape if is_array(p) else ()
         out_rows = output_rows("bernoulli", out, shape)
-        _core.bernoulli(input_rows(p), out_rows, seed, stream, first_row)
+        native_module(p).bernoulli(input_rows(p), out_rows, seed, stream, first_row)
     return out

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-
-from ictus import _core
-from ictus.kernels._arrays import Array, FloatArray, input_rows
+from ictus.kernels._arrays import FloatArray, input_rows
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 
-Kernel = Callable[[Array, Array], None]
 
-
-def _reduce(kernel: Kernel, x: FloatArray, out: FloatArray | None, axis: int | None) -> FloatArray:
-    if out is None and isinstance(x, np.ndarray) and x.ndim == 2:
-        out = np.empty(x.shape if axis is None else x.shape[axis], x.dtype)
-    kernel(input_rows(x) if isinstance(x, np.ndarray) and x.ndim == 2 else x, out)  # type: ignore[arg-type]
+def _reduce(kernel: str, x: FloatArray, out: FloatArray | None, axis: int | None) -> FloatArray:
+    matrix = is_array(x) and x.ndim == 2
+    if out is None and matrix:
+        out = empty(x, x.shape if axis is None else x.shape[axis : axis + 1])
+    getattr(native_module(x), kernel)(input_rows(x) if matrix else x, out)
     return out  # type: ignore[return-value]
 
 
@@ -40,13 +35,13 @@ def column_sums(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     TypeError, ValueError
         Wrong dtype, rank, shape, or ``out`` overlaps ``x``.
     """
-    return _reduce(_core.column_sums, x, out, 1)
+    return _reduce("column_sums", x, out, 1)
 
 
 @takes_arrays
 def row_sums(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return the sum of each row, shape (rows,); arguments as of :func:`column_sums`."""
-    return _reduce(_core.row_sums, x, out, 0)
+    return _reduce("row_sums", x, out, 0)
 
 
 @takes_arrays
@@ -63,7 +58,7 @@ def log_sum_exp(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     array, shape (rows,)
         -inf for rows of -inf; NaN where a row holds NaN.
     """
-    return _reduce(_core.log_sum_exp, x, out, 0)
+    return _reduce("log_sum_exp", x, out, 0)
 
 
 @takes_arrays
@@ -77,13 +72,13 @@ def softmax(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     out : array, shape (rows, columns), optional
         May be ``x``.
     """
-    return _reduce(_core.softmax, x, out, None)
+    return _reduce("softmax", x, out, None)
 
 
 @takes_arrays
 def log_softmax(x: FloatArray, out: FloatArray | None = None) -> FloatArray:
     """Return ``x - log_sum_exp(x)`` of each row; ``out`` may be ``x``."""
-    return _reduce(_core.log_softmax, x, out, None)
+    return _reduce("log_softmax", x, out, None)
 
 
 @takes_arrays
@@ -95,4 +90,5 @@ def sum_of_squares(x: FloatArray) -> float:
     x : array, shape (n,)
         float32 or float64, contiguous.
     """
-    return _core.sum_of_squares(x)
+    total: float = native_module(x).sum_of_squares(x)
+    return total

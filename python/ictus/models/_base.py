@@ -31,6 +31,7 @@ _TRAINED = ("n_iter_", "loss_")  # what every fitted model notes of its training
 class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Base of MLPClassifier and MLPRegressor; their docstrings name the parameters."""
 
+    device: str = "cpu"  # of those whose constructor does not take it
     _numeric_targets: ClassVar[bool] = False
     _table: ClassVar[dict[str, Check]] = DENSE
     _fitted: ClassVar[tuple[str, ...]] = ()  # attributes that a model file keeps beside the network
@@ -66,6 +67,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pretraining_epochs: int = 10,
         pretraining_learning_rate: float | None = None,
         optimizer_options: dict[str, Any] | None = None,
+        device: str = "cpu",
     ) -> None:
         self.hidden_units = hidden_units
         self.activation = activation
@@ -95,6 +97,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pretraining_epochs = pretraining_epochs
         self.pretraining_learning_rate = pretraining_learning_rate
         self.optimizer_options = optimizer_options
+        self.device = device
 
     # --- building ------------------------------------------------------------------------------
 
@@ -124,7 +127,7 @@ class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         shape, layers = self._input_shape(X), self._layers(outputs)
-        self.network_ = Network(shape, layers, loss, dtype=dtype, seed=seed)
+        self.network_ = Network(shape, layers, loss, dtype=dtype, seed=seed).to(self.device)
         self._trainer = self._make_trainer(seed)
 
     def _make_trainer(self, seed: int) -> Trainer:

@@ -71,6 +71,9 @@ _PARAMETERS = """
     pretraining_learning_rate : float, optional
     optimizer_options : dict, optional
         More arguments of the optimiser, by name: ``{"damping": 10.0}``, ``{"nesterov": True}``.
+    device : {"cpu", "cuda"}
+        Where the network is trained and predicts; "cuda" needs a build with CUDA, CuPy and a GPU.
+        Data and predictions are NumPy arrays either way, and model files do not depend on it.
 
     Attributes
     ----------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ictus import _core
+from ictus.kernels._device import empty, native_module
 from ictus.kernels.activation import activation_number
 from ictus.nn.initialization import INITIALIZATIONS
 from ictus.nn.layer import Array, Cache, Layer
@@ -28,16 +26,16 @@ def sum_bias_gradient(grad: Array, into: Array, accumulate: bool) -> None:
     """Write the sum of the rows of `grad` to `into`, or add it."""
     folded = _folded(grad)
     if folded.shape != grad.shape:
-        sums = np.empty(folded.shape[1], grad.dtype)
-        _core.column_sums(folded, sums)
+        sums = empty(grad, folded.shape[1:])
+        native_module(folded).column_sums(folded, sums)
         of_column = sums.reshape(-1, grad.shape[1]).sum(axis=0)
         into[...] = into + of_column if accumulate else of_column
     elif accumulate:
-        sums = np.empty_like(into)
-        _core.column_sums(grad, sums)
+        sums = empty(into, into.shape)
+        native_module(grad).column_sums(grad, sums)
         into += sums
     else:
-        _core.column_sums(grad, into)
+        native_module(grad).column_sums(grad, into)
 
 
 class ActivatedLayer(Layer):
@@ -84,7 +82,7 @@ class ActivatedLayer(Layer):
         """Multiply by the derivative of activation and dropout, in place."""
         draws = cache.draws
         if draws is not None:
-            _core.activation_backward(
+            native_module(grad).activation_backward(
                 grad,
                 cache.y,
                 grad,
@@ -95,4 +93,6 @@ class ActivatedLayer(Layer):
                 draws.first_row,
             )
         elif not self._linear:
-            _core.activation_backward(grad, cache.y, grad, self._activation, 0.0, 0, 0, 0)
+            native_module(grad).activation_backward(
+                grad, cache.y, grad, self._activation, 0.0, 0, 0, 0
+            )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import empty, native_module, zeros
 from ictus.kernels.activation import activation_number
 from ictus.nn.affine import ChannelLayer
 from ictus.nn.layer import Array, Cache, Draws, Layer, Shape, Sizes, Views
@@ -18,8 +18,8 @@ class _Channels:
 
     __slots__ = ("mean", "reciprocal", "training", "x")
 
-    def __init__(self, channels: int, dtype: np.dtype[Any]) -> None:
-        self.mean, self.reciprocal = np.empty(channels, dtype), np.ones(channels, dtype)
+    def __init__(self, channels: int, like: Array) -> None:
+        self.mean, self.reciprocal = empty(like, (channels,)), zeros(like, (channels,)) + 1
         self.training = False
         self.x: Array | None = None
 
@@ -74,10 +74,10 @@ class BatchNorm(ChannelLayer):
         shift[...] = mean[...] = 0
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
-        kept: _Channels = cache.kept or _Channels(self.channels, x.dtype)
+        kept: _Channels = cache.kept or _Channels(self.channels, x)
         cache.kept = kept
         kept.x, kept.training = self.rows(x), draws is not None
-        _core.batch_normalization(
+        native_module(kept.x).batch_normalization(
             kept.x,
             views[0],
             views[1],
@@ -95,7 +95,9 @@ class BatchNorm(ChannelLayer):
 
     def _times_derivative(self, grad: Array, cache: Cache) -> None:
         if self._activation:
-            _core.activation_backward(grad, cache.y, grad, self._activation, 0.0, 0, 0, 0)
+            native_module(grad).activation_backward(
+                grad, cache.y, grad, self._activation, 0.0, 0, 0, 0
+            )
 
     def backward(
         self,
@@ -110,7 +112,7 @@ class BatchNorm(ChannelLayer):
         assert kept.x is not None, "backward needs a forward pass before it"
         self._times_derivative(grad, cache)
         rows = self.rows(grad)
-        _core.batch_normalization_backward(
+        native_module(rows).batch_normalization_backward(
             rows,
             kept.x,
             kept.mean,
@@ -129,7 +131,7 @@ class BatchNorm(ChannelLayer):
     ) -> Array | None:
         kept: _Channels = cache.kept
         assert kept.x is not None, "jvp needs a forward pass before it"
-        _core.batch_normalization_tangent(
+        native_module(kept.x).batch_normalization_tangent(
             kept.x,
             None if x_dot is None else self.rows(x_dot),
             kept.mean,
@@ -184,7 +186,7 @@ class SpatialDropout(Layer):
 
     def _times_mask(self, values: Array, out: Array, cache: Cache) -> Array:
         maps = (len(values), -1, self.channels)
-        _core.multiply_channels(values.reshape(maps), cache.kept, out.reshape(maps))
+        native_module(values).multiply_channels(values.reshape(maps), cache.kept, out.reshape(maps))
         return out
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
@@ -192,10 +194,12 @@ class SpatialDropout(Layer):
         if cache.draws is None:
             return x
         if cache.kept is None or len(cache.kept) != len(x):
-            cache.kept = np.empty((len(x), self.channels), x.dtype)
+            cache.kept = empty(x, (len(x), self.channels))
         cache.kept.fill(1)
         draw = cache.draws
-        _core.dropout(cache.kept, cache.kept, self.rate, draw.seed, draw.stream, draw.first_row)
+        native_module(cache.kept).dropout(
+            cache.kept, cache.kept, self.rate, draw.seed, draw.stream, draw.first_row
+        )
         return self._times_mask(x, cache.y, cache)
 
     def backward(

@@ -9,6 +9,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ictus.kernels._device import (
+    contiguous,
+    empty,
+    is_device_array,
+    named_device,
+    to_device,
+    to_host,
+)
 from ictus.nn.kinds import network_arguments
 from ictus.nn.layer import Array, Cache, Draws, Layer, Shape
 from ictus.nn.parameters import (
@@ -28,8 +36,10 @@ from ictus.nn.shapes import Passes, as_shape, examples, size_of
 class ThreadCaches(threading.local):
     """What passes keep: each thread has its own, so threads may share a network."""
 
-    def __init__(self, layers: Sequence[Layer], shape: Shape, dtype: np.dtype[Any]) -> None:
-        self.passes = Passes(layers, shape, dtype)
+    def __init__(
+        self, layers: Sequence[Layer], shape: Shape, dtype: np.dtype[Any], arrays: Any
+    ) -> None:
+        self.passes = Passes(layers, shape, dtype, arrays)
         self.sequences: list[SequenceCache] = []
 
 
@@ -58,25 +68,61 @@ class Chain:
         self.output_shape = connect(self.layers, self.input_shape)
         self.output_size = int(self.output_shape[-1] or 0)
         self._check_layers()
-        count = parameter_count(self.layers)
         # The state follows the parameters, so that both can be kept and put back as one vector.
-        self.numbers: Array = np.zeros(count + state_count(self.layers), self.dtype)
-        self.parameters: Array = self.numbers[:count]
-        self.state: Array = self.numbers[count:]
-        self.gradient: Array = np.zeros(count, self.dtype)
-        self._views = [
-            [*own, *state]
-            for own, state in zip(
-                self.views(self.parameters), state_views(self.layers, self.state), strict=True
-            )
-        ]
-        self._gradient_views = self.views(self.gradient)
-        self._of_thread = ThreadCaches(self.layers, self.input_shape, self.dtype)
+        count = parameter_count(self.layers) + state_count(self.layers)
         self._shared = shared_below(self.layers)
+        self._place("cpu", np.zeros(count, self.dtype))
         self.initialize()
 
     def _check_layers(self) -> None:
         """Raise ValueError where the layers do not go together."""
+
+    # --- device -------------------------------------------------------------------------------
+
+    def _place(self, device: str, numbers: Array) -> None:
+        """Take a vector on a device for the network's numbers."""
+        self._device = named_device(device)
+        count = parameter_count(self.layers)
+        self.numbers: Array = numbers
+        self.parameters: Array = self.numbers[:count]
+        self.state: Array = self.numbers[count:]
+        self.gradient: Array = self._device.arrays.zeros(count, self.dtype)
+        self._views = self._views_of(self.numbers)
+        self._gradient_views = self.views(self.gradient)
+        self._of_thread = ThreadCaches(
+            self.layers, self.input_shape, self.dtype, self._device.arrays
+        )
+
+    @property
+    def device(self) -> str:
+        """Where the numbers lie and passes run: "cpu" or "cuda"."""
+        return self._device.name
+
+    def to(self, device: str) -> Self:
+        """Move the network to a device, with its parameters and state; return it.
+
+        Passes then run there: on arrays of the device, or on NumPy arrays, which are copied there.
+        Predictions and activations come back to where the examples were. Model files and
+        checkpoints do not depend on the device.
+
+        Parameters
+        ----------
+        device : {"cpu", "cuda"}
+
+        Raises
+        ------
+        RuntimeError
+            "cuda" where this build has no CUDA kernels, CuPy is missing, or no GPU answers.
+        ValueError
+            Another name.
+        """
+        if named_device(device).name != self.device:
+            self._place(device, to_device(device, self.numbers))
+        return self
+
+    def put_numbers(self, numbers: Array) -> None:
+        """Copy a vector, wherever it lies, to ``numbers``."""
+        self.numbers[...] = to_device(self.device, numbers)
 
     # --- parameters ---------------------------------------------------------------------------
 
@@ -91,8 +137,19 @@ class Chain:
             self.seed = int(seed)
         self.draw_count = 0
         generator = np.random.Generator(np.random.PCG64(self.seed))
-        for layer, views in zip(self.layers, self._views, strict=True):
+        on_host = self.device == "cpu"
+        numbers = self.numbers if on_host else np.zeros(self.numbers.shape, self.dtype)
+        for layer, views in zip(self.layers, self._views_of(numbers), strict=True):
             layer.initialize(views, generator)
+        if not on_host:
+            self.put_numbers(numbers)
+
+    def _views_of(self, numbers: Array) -> list[list[Array]]:
+        count = parameter_count(self.layers)
+        states = state_views(self.layers, numbers[count:])
+        return [
+            [*own, *state] for own, state in zip(self.views(numbers[:count]), states, strict=True)
+        ]
 
     def views(self, flat: Array) -> list[list[Array]]:
         """Return, for each layer, the views of a flat vector in the shapes of its parameters."""
@@ -126,7 +183,7 @@ class Chain:
         ValueError
             Examples of another shape.
         """
-        return np.ascontiguousarray(self.examples(x), self.dtype)
+        return contiguous(to_device(self.device, self.examples(x)), self.dtype)  # type: ignore[no-any-return]
 
     def examples(self, x: Any, name: str = "x") -> Array:
         """Return x as an array (rows, *input_shape) of its own dtype; see :meth:`check_input`."""
@@ -163,9 +220,9 @@ class Chain:
 
         Features of the data for any other classifier. Shape (rows, *output shape of that layer).
         """
-        x = self.check_input(x)
+        given, x = x, self.check_input(x)
         last = self.layer_number(layer)
-        out = np.empty((len(x), *self._passes.output_shape(x.shape[1:], last + 1)), self.dtype)
+        out = empty(x, (len(x), *self._passes.output_shape(x.shape[1:], last + 1)))
         for part in self._parts(x, batch_size):
             h, caches = self._passes.enter(x[part])
             for one, views, cache in zip(
@@ -173,7 +230,7 @@ class Chain:
             ):
                 h = one.forward(h, views, cache, None)
             out[part] = h.reshape(out[part].shape)
-        return out
+        return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
 
     def _backward(
         self, grad: Array, caches: list[Cache], into: list[list[Array]], accumulate: bool
@@ -263,12 +320,13 @@ class Chain:
         return tangent.reshape(len(x), *caches[-1].output_shape).copy()
 
     def _check_direction(self, direction: Any) -> Array:
-        direction = np.asarray(direction)
+        if not is_device_array(direction):
+            direction = np.asarray(direction)
         if direction.shape != self.parameters.shape:
             raise ValueError(
                 f"direction must have shape {self.parameters.shape}, got {direction.shape}"
             )
-        return np.ascontiguousarray(direction, self.dtype)
+        return contiguous(to_device(self.device, direction), self.dtype)  # type: ignore[no-any-return]
 
     def _jvp(self, direction_views: list[list[Array]], caches: list[Cache]) -> Array:
         x_dot: Array | None = None
@@ -287,8 +345,12 @@ class Chain:
         return shape
 
     def tensors(self) -> dict[str, Array]:
-        """Return what makes this network again from its configuration."""
-        return {"parameters": self.parameters} | ({"state": self.state} if self.state.size else {})
+        """Return what makes this network again from its configuration, as NumPy arrays."""
+        count = self.parameter_count
+        numbers = to_host(self.numbers)
+        return {"parameters": numbers[:count]} | (
+            {"state": numbers[count:]} if self.state.size else {}
+        )
 
     # --- configuration --------------------------------------------------------------------------
 
@@ -305,8 +367,8 @@ class Chain:
         # Views would come back as separate arrays, and caches are not worth keeping.
         return {
             "config": self.config(),
-            "parameters": self.parameters,
-            "state": self.state,
+            "parameters": to_host(self.parameters),
+            "state": to_host(self.state),
             "draw_count": self.draw_count,
         }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import empty, native_module
 from ictus.kernels.convolution import Padding
 from ictus.kernels.pooling import element_dtype
 from ictus.nn.activated import ActivatedLayer, sum_bias_gradient
@@ -107,7 +107,7 @@ class Conv2D(ActivatedLayer, WindowLayer):
     def _images(self, cache: Cache) -> Images:
         images = super()._images(cache)
         if self.pool is not None:
-            images.argmax = np.empty(images.y.shape, element_dtype(images.y.dtype))
+            images.argmax = empty(images.y, images.y.shape, element_dtype(images.y.dtype))
         return images
 
     @property
@@ -139,17 +139,23 @@ class Conv2D(ActivatedLayer, WindowLayer):
         cache.x = x.reshape(images.shape)
         number, geometry = self._activation, self._geometry(images)
         if self.pool is None:
-            _core.convolution(cache.x, views[0], images.y, views[1], number, 0.0, geometry)
+            native_module(cache.x).convolution(
+                cache.x, views[0], images.y, views[1], number, 0.0, geometry
+            )
         else:
             # Inference needs no argmax; what does, after all, makes up for it.
             images.argmax_known = draws is not None
             argmax = images.argmax if images.argmax_known else None
             pooled = (*geometry, *self.across(self.pool, 1))
-            _core.pooled_convolution(cache.x, views[0], views[1], number, images.y, argmax, pooled)
+            native_module(cache.x).pooled_convolution(
+                cache.x, views[0], views[1], number, images.y, argmax, pooled
+            )
         cache.draws = draws if self.dropout else None
         if cache.draws is not None:
             draw = cache.draws
-            _core.dropout(cache.y, cache.y, self.dropout, draw.seed, draw.stream, draw.first_row)
+            native_module(cache.y).dropout(
+                cache.y, cache.y, self.dropout, draw.seed, draw.stream, draw.first_row
+            )
         return cache.y
 
     def backward(
@@ -172,7 +178,7 @@ class Conv2D(ActivatedLayer, WindowLayer):
             if cache.draws is not None:
                 self._times_derivative(grad, cache)
                 number = 0
-            _core.pooled_convolution_backward(
+            native_module(cache.x).pooled_convolution_backward(
                 cache.x,
                 views[0],
                 images.y,
@@ -187,11 +193,15 @@ class Conv2D(ActivatedLayer, WindowLayer):
             )
             return cache.input_gradient if propagate else None
         self._times_derivative(grad, cache)
-        _core.convolution_weights_gradient(cache.x, y_gradient, weights_gradient, beta, geometry)
+        native_module(cache.x).convolution_weights_gradient(
+            cache.x, y_gradient, weights_gradient, beta, geometry
+        )
         sum_bias_gradient(grad.reshape(-1, self.filters), bias_gradient, accumulate)
         if not propagate:
             return None
-        _core.convolution_data_gradient(y_gradient, views[0], images.input_gradient, 0.0, geometry)
+        native_module(y_gradient).convolution_data_gradient(
+            y_gradient, views[0], images.input_gradient, 0.0, geometry
+        )
         return cache.input_gradient
 
     def _argmax(self, images: Images, views: Views, cache: Cache) -> Array:
@@ -201,7 +211,7 @@ class Conv2D(ActivatedLayer, WindowLayer):
         assert images.argmax is not None
         if not images.argmax_known:
             geometry = (*self._geometry(images), *self.across(self.pool, 1))
-            _core.pooled_convolution(
+            native_module(cache.x).pooled_convolution(
                 cache.x, views[0], views[1], self._activation, images.y, images.argmax, geometry
             )
             images.argmax_known = True
@@ -215,16 +225,16 @@ class Conv2D(ActivatedLayer, WindowLayer):
         geometry, out = self._geometry(images), images.tangent
         if self.pool is not None:
             _, places = self.places(cache.input_shape)
-            out = np.empty((len(cache.y), *places, self.filters), cache.y.dtype)
+            out = empty(cache.y, (len(cache.y), *places, self.filters))
         weights_dot, biases_dot = direction_views
-        _core.convolution(cache.x, weights_dot, out, biases_dot, 0, 0.0, geometry)
+        native_module(cache.x).convolution(cache.x, weights_dot, out, biases_dot, 0, 0.0, geometry)
         if x_dot is not None:
             of_x = x_dot.reshape(images.shape)
-            _core.convolution(of_x, views[0], out, None, 0, 1.0, geometry)
+            native_module(of_x).convolution(of_x, views[0], out, None, 0, 1.0, geometry)
         if self.pool is not None:
             pool = self.across(self.pool, 1)
             side_by_side = (*pool, *pool, 1, 1, 0, 0)
-            _core.max_pooling_tangent(
+            native_module(out).max_pooling_tangent(
                 out, self._argmax(images, views, cache), images.tangent, side_by_side
             )
         self._times_derivative(cache.tangent, cache)

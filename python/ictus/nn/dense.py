@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.nn.activated import ActivatedLayer, sum_bias_gradient
 from ictus.nn.initialization import initialize_weights
 from ictus.nn.layer import Array, Cache, Draws, Views
@@ -96,10 +96,12 @@ class Dense(ActivatedLayer):
         cache.penalty_scale = 0.0
         if draws is None or not self.dropout:
             cache.draws = None
-            _core.gemm(x, views[0], y, 1.0, 0.0, views[1], self._activation, 0.0, 0, 0, 0, 0)
+            native_module(x).gemm(
+                x, views[0], y, 1.0, 0.0, views[1], self._activation, 0.0, 0, 0, 0, 0
+            )
         else:
             cache.draws = draws
-            _core.gemm(
+            native_module(x).gemm(
                 x,
                 views[0],
                 y,
@@ -143,14 +145,16 @@ class Dense(ActivatedLayer):
             contraction.add_gradient(grad, cache, self._activation)
         weights_gradient, bias_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
-        _core.gemm(cache.x.T, grad, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(cache.x).gemm(
+            cache.x.T, grad, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0
+        )
         sum_bias_gradient(grad, bias_gradient, accumulate)
         if contraction is not None:
             contraction.add_weights_gradient(views[0], weights_gradient, cache)
         if not propagate:
             return None
         out = cache.input_gradient
-        _core.gemm(grad, views[0].T, out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(grad).gemm(grad, views[0].T, out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
         return out
 
     def squared_gradients(
@@ -166,12 +170,13 @@ class Dense(ActivatedLayer):
         self._times_derivative(grad, cache)
         # The gradient of a weight for one row is a product of two numbers, and so is its square.
         squares, beta = np.square(grad), 1.0 if accumulate else 0.0
-        _core.gemm(np.square(cache.x).T, squares, into[0], 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+        x_squares = np.square(cache.x)
+        native_module(grad).gemm(x_squares.T, squares, into[0], 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
         sum_bias_gradient(squares, into[1], accumulate)
         if not propagate:
             return None
         out = cache.input_gradient
-        _core.gemm(grad, views[0].T, out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(grad).gemm(grad, views[0].T, out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
         return out
 
     def jvp(
@@ -180,9 +185,11 @@ class Dense(ActivatedLayer):
         assert cache.x is not None, "jvp needs a forward pass before it"
         out = cache.tangent
         weights_dot, biases_dot = direction_views
-        _core.gemm(cache.x, weights_dot, out, 1.0, 0.0, biases_dot, 0, 0.0, 0, 0, 0, 0)
+        native_module(cache.x).gemm(
+            cache.x, weights_dot, out, 1.0, 0.0, biases_dot, 0, 0.0, 0, 0, 0, 0
+        )
         if x_dot is not None:
-            _core.gemm(x_dot, views[0], out, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+            native_module(x_dot).gemm(x_dot, views[0], out, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
         self._times_derivative(out, cache)
         return out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
 
@@ -34,7 +34,7 @@ class Dropout(Layer):
         return input_size
 
     def _apply(self, x: Array, out: Array, draws: Draws) -> Array:
-        _core.dropout(x, out, self.rate, draws.seed, draws.stream, draws.first_row)
+        native_module(x).dropout(x, out, self.rate, draws.seed, draws.stream, draws.first_row)
         return out
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:

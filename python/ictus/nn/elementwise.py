@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.kernels.activation import activation_number
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 from ictus.nn.penalties import Sparsity
@@ -45,7 +45,7 @@ class Activation(Layer):
         cache.penalty_scale = 0.0
         if self._linear:
             return x
-        _core.elementwise("activation", x, cache.y, self._activation)
+        native_module(x).elementwise("activation", x, cache.y, self._activation)
         return cache.y
 
     def penalty(self, views: Views, cache: Cache, scale: float) -> float:
@@ -56,7 +56,7 @@ class Activation(Layer):
     def _times_derivative(self, grad: Array, out: Array, cache: Cache) -> Array:
         if self._linear:
             return grad
-        _core.activation_backward(grad, cache.y, out, self._activation, 0.0, 0, 0, 0)
+        native_module(grad).activation_backward(grad, cache.y, out, self._activation, 0.0, 0, 0, 0)
         return out
 
     def backward(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.nn.activated import sum_bias_gradient
 from ictus.nn.dense import Dense
 from ictus.nn.layer import Array, Cache, Views
@@ -60,17 +60,19 @@ def _dense(
     assert cache.x is not None
     weights, bias = out
     beta = 1.0 if accumulate else 0.0
-    _core.gemm(cache.x.T, grad_dot, weights, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+    native_module(cache.x).gemm(cache.x.T, grad_dot, weights, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
     if x_dot is not None:
-        _core.gemm(x_dot.T, grad, weights, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(x_dot).gemm(x_dot.T, grad, weights, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
     sum_bias_gradient(grad_dot, bias, accumulate)
     if not propagate:
         return None
     below_dot = np.empty_like(cache.input_gradient)
-    _core.gemm(grad_dot, views[0].T, below_dot, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
-    _core.gemm(grad, direction[0].T, below_dot, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+    native_module(grad_dot).gemm(
+        grad_dot, views[0].T, below_dot, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0
+    )
+    native_module(grad).gemm(grad, direction[0].T, below_dot, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
     below = cache.input_gradient
-    _core.gemm(grad, views[0].T, below, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+    native_module(grad).gemm(grad, views[0].T, below, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
     return below, below_dot
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.nn.dense import Dense
 from ictus.nn.layer import Array
 
@@ -34,7 +34,7 @@ def can_factor(network: Any) -> bool:
 
 def multiply(a: Array, b: Array, out: Array, alpha: float = 1.0, beta: float = 0.0) -> Array:
     """Write ``alpha a b + beta out`` to ``out``."""
-    _core.gemm(a, b, out, alpha, beta, None, 0, 0.0, 0, 0, 0, 0)
+    native_module(a).gemm(a, b, out, alpha, beta, None, 0, 0.0, 0, 0, 0, 0)
     return out
 
 
@@ -137,7 +137,7 @@ class KroneckerFactors:
             inputs = cache.x
             moments, sums = self.inputs[number], np.empty(inputs.shape[1], network.dtype)
             moments[:-1, :-1] += multiply(inputs.T, inputs, np.empty_like(moments[:-1, :-1]))
-            _core.column_sums(inputs, sums)
+            native_module(inputs).column_sums(inputs, sums)
             moments[-1, :-1] += sums
             moments[:-1, -1] += sums
             moments[-1, -1] += len(inputs)

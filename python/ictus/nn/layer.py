@@ -44,7 +44,7 @@ class Cache:
     """What a layer keeps of a pass: its input, its output, and room for gradients.
 
     The room, of numbers of `dtype`, is that of the cache `beside`, if it is given, which has no
-    fewer rows.
+    fewer rows; else the module `arrays` makes it: NumPy, or CuPy.
 
     Attributes
     ----------
@@ -74,14 +74,15 @@ class Cache:
         output_size: int,
         dtype: np.dtype[Any],
         beside: Cache | None = None,
+        arrays: Any = np,
     ) -> None:
         self.x: Array | None = None
-        self.y: Array = np.empty((rows, output_size), dtype)
+        self.y: Array = arrays.empty((rows, output_size), dtype)
         self.input_gradient: Array
         self.tangent: Array
         if beside is None:
-            self.input_gradient = np.empty((rows, input_size), dtype)
-            self.tangent = np.empty((rows, output_size), dtype)
+            self.input_gradient = arrays.empty((rows, input_size), dtype)
+            self.tangent = arrays.empty((rows, output_size), dtype)
         else:
             self.input_gradient, self.tangent = beside.input_gradient[:rows], beside.tangent[:rows]
         self.draws: Draws | None = None

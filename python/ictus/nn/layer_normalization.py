@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._device import empty
 from ictus.nn.affine import ChannelLayer, scaling_gradients
 from ictus.nn.layer import Array, Cache, Draws, Views
 
@@ -56,7 +57,7 @@ class LayerNorm(ChannelLayer):
         rows = self.rows(x)
         kept: _Normalized | None = cache.kept
         if kept is None or kept.rows.shape != rows.shape:
-            kept = cache.kept = _Normalized(np.empty_like(rows), np.empty((len(rows), 1), x.dtype))
+            kept = cache.kept = _Normalized(empty(rows, rows.shape), empty(x, (len(rows), 1)))
         np.subtract(rows, rows.mean(axis=1, keepdims=True), out=kept.rows)
         variance = np.einsum("ij,ij->i", kept.rows, kept.rows)[:, None] / self.channels
         np.divide(1, np.sqrt(variance + self.epsilon), out=kept.reciprocal)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.kernels.loss import LOSSES as NUMBERS
 
 Array = NDArray[Any]
@@ -43,14 +43,17 @@ class Loss:
         scale: float,
     ) -> float:
         """Return ``scale * sum(weights * loss)``; write its gradient to ``gradient`` if given."""
-        return _core.loss(self.number, logits, targets, gradient, weights, scale)
+        value: float = native_module(logits).loss(
+            self.number, logits, targets, gradient, weights, scale
+        )
+        return value
 
     def output(self, logits: Array, out: Array) -> Array:
         """Write the output function of the logits (softmax, sigmoid, identity) to ``out``."""
         if self.name == "softmax_cross_entropy":
-            _core.softmax(logits, out)
+            native_module(logits).softmax(logits, out)
         elif self.name == "binary_cross_entropy":
-            _core.elementwise("sigmoid", logits, out, 1)
+            native_module(logits).elementwise("sigmoid", logits, out, 1)
         elif out is not logits:
             out[...] = logits
         return out
@@ -59,7 +62,7 @@ class Loss:
         self, logits: Array, v: Array, out: Array, weights: Array | None, scale: float
     ) -> Array:
         """Write the product of the loss's Hessian with respect to the logits and ``v``."""
-        _core.output_curvature(self.number, logits, v, out, weights, scale)
+        native_module(logits).output_curvature(self.number, logits, v, out, weights, scale)
         return out
 
     def check_targets(self, y: Any, rows: int, columns: int, dtype: np.dtype[Any]) -> Array:

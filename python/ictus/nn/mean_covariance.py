@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import empty, native_module
 from ictus.kernels.activation import activation_number
 from ictus.nn.activated import sum_bias_gradient
 from ictus.nn.initialization import initialize_weights
@@ -75,7 +75,7 @@ class MeanCovariance(Layer):
 
     def _product(self, x: Array, weights: Array, out: Array, beta: float = 0.0) -> None:
         if out.size:
-            _core.gemm(x, weights, out, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+            native_module(x).gemm(x, weights, out, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         filters, weights, biases = views
@@ -83,13 +83,13 @@ class MeanCovariance(Layer):
         square = np.einsum("ij,ij->i", x, x) / x.dtype.type(self.input_size)
         length = np.sqrt(square + x.dtype.type(self.offset))[:, None]
         direction = x / length
-        outputs = np.empty((len(x), factors), x.dtype)
+        outputs = empty(x, (len(x), factors))
         self._product(direction, filters, outputs)
         np.multiply(outputs, outputs, out=y[:, :factors])
         y[:, :factors] *= -0.5
         self._product(x, weights, y[:, factors:])
         y += biases
-        _core.elementwise("MeanCovariance", y, y, SIGMOID)
+        native_module(y).elementwise("MeanCovariance", y, y, SIGMOID)
         cache.x, cache.kept = x, (direction, length, outputs)
         return y
 
@@ -105,7 +105,7 @@ class MeanCovariance(Layer):
         assert cache.x is not None, "backward needs a forward pass before it"
         filters, weights, _ = views
         direction, length, outputs = cache.kept
-        _core.activation_backward(grad, cache.y, grad, SIGMOID, 0.0, 0, 0, 0)
+        native_module(grad).activation_backward(grad, cache.y, grad, SIGMOID, 0.0, 0, 0, 0)
         sum_bias_gradient(grad, gradient_views[2], accumulate)
         beta = 1.0 if accumulate else 0.0
         of_outputs = grad[:, : self.factors] * -outputs
@@ -143,7 +143,7 @@ class MeanCovariance(Layer):
             self._product(x_dot, views[1], out[:, factors:], 1.0)
         moved *= -outputs
         out += direction_views[2]
-        _core.activation_backward(out, cache.y, out, SIGMOID, 0.0, 0, 0, 0)
+        native_module(out).activation_backward(out, cache.y, out, SIGMOID, 0.0, 0, 0, 0)
         return out
 
     def config(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ictus.kernels._device import device_of, empty, is_device_array, to_device, to_host
 from ictus.nn.chain import Chain
 from ictus.nn.derivatives import CurvatureProducts
 from ictus.nn.embedding import Embedding
@@ -96,7 +97,10 @@ class Network(CurvatureProducts, Chain):
             Another number of examples, or another shape; and see :meth:`Loss.check_targets`.
         """
         places = self._passes.output_shape(x.shape[1:])[:-1]
-        return targets_by_place(self.loss_function, y, len(x), places, self.output_size, self.dtype)
+        checked = targets_by_place(
+            self.loss_function, to_host(y), len(x), places, self.output_size, self.dtype
+        )
+        return to_device(device_of(x).name, checked)  # type: ignore[no-any-return]
 
     def _loss(
         self, logits: Array, y: Array, gradient: bool, weights: Array | None, scale: float
@@ -116,16 +120,16 @@ class Network(CurvatureProducts, Chain):
         batch_size : int, optional
             Rows in work at once: bounds the memory. 1024 of vectors, fewer of images if not given.
         """
-        x = self.check_input(x)
+        given, x = x, self.check_input(x)
         shape = self._passes.output_shape(x.shape[1:])
-        out = np.empty((len(x), *shape), self.dtype)
+        out = empty(x, (len(x), *shape))
         rows = out.reshape(-1, self.output_size)
         places = size_of(shape[:-1])
         for part in self._parts(x, batch_size):
             logits = self._forward(*self._passes.enter(x[part]), False, 0)
             outputs = rows[part.start * places : part.stop * places]
             self.loss_function.output(logits.reshape(-1, self.output_size), outputs)
-        return out
+        return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
 
     def slide(
         self,
@@ -170,6 +174,8 @@ class Network(CurvatureProducts, Chain):
         """Return the mean loss (weighted, with ``weights`` as below), without penalties."""
         x = self.check_input(x)
         y = self.checked_targets(y, x)
+        if weights is not None:
+            weights = to_device(self.device, weights)
         if len(x) == 0:
             raise ValueError("x must have at least one row, got 0")
         total = 0.0
@@ -212,6 +218,9 @@ class Network(CurvatureProducts, Chain):
         first_row : int
             Number of the first row in the whole batch, for draws.
         """
+        if self.device != "cpu":
+            x, y = to_device(self.device, x), to_device(self.device, y)
+            weights = None if weights is None else to_device(self.device, weights)
         x, caches = self._passes.enter(x)
         if len(x) == 0 and scale is None:
             raise ValueError("x must have at least one row, got 0")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.kernels.noise import CORRUPTIONS, check_level
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
@@ -62,7 +62,7 @@ class Noise(Layer):
         cache.draws = draws if self.level else None
         if cache.draws is None:
             return x
-        _core.corrupt(
+        native_module(x).corrupt(
             self._number,
             x,
             cache.y,
@@ -77,7 +77,7 @@ class Noise(Layer):
 
     def _keep(self, v: Array, out: Array, draws: Draws) -> Array:
         """Write what of v belongs to inputs that were kept: as masking with the same draws."""
-        _core.corrupt(
+        native_module(v).corrupt(
             CORRUPTIONS["masking"],
             v,
             out,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import empty, native_module
 from ictus.nn.layer import Array, Cache
 
 #: Activations whose outputs are probabilities, or are after ``(y + 1) / 2``: lowest value, range.
@@ -57,8 +57,8 @@ class Sparsity:
     def _activities(self, cache: Cache) -> tuple[Array, Array]:
         """Mean activity of each unit, in float64 and bounded, and whether it was within bounds."""
         y = cache.y
-        sums = np.empty(y.shape[1], y.dtype)
-        _core.column_sums(y, sums)
+        sums = empty(y, y.shape[1:])
+        native_module(y).column_sums(y, sums)
         p = (sums / np.float64(len(y)) - self._lowest) / self._range
         return np.clip(p, MARGIN, 1 - MARGIN), (p > MARGIN) & (p < 1 - MARGIN)
 
@@ -105,7 +105,7 @@ class Contraction:
         """Return the penalty and keep, for the gradient, sums of squared slopes."""
         norms = np.einsum("ij,ij->j", weights, weights)
         squares = np.empty_like(norms)
-        _core.squared_slopes(cache.y, squares, activation)
+        native_module(cache.y).squared_slopes(cache.y, squares, activation)
         cache.penalty = norms, squares
         return float(self.weight * scale * (norms @ squares.astype(np.float64)))
 
@@ -113,7 +113,9 @@ class Contraction:
         """Add the gradient with respect to the units' inputs, at given weights."""
         norms, _ = cache.penalty
         factors = (self.weight * cache.penalty_scale) * norms
-        _core.add_contraction(cache.y, factors.astype(grad.dtype), grad, activation)
+        native_module(cache.y).add_contraction(
+            cache.y, factors.astype(grad.dtype), grad, activation
+        )
 
     def add_weights_gradient(self, weights: Array, gradient: Array, cache: Cache) -> None:
         """Add the gradient with respect to the weights, at given slopes."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from ictus import _core
+from ictus.kernels._device import empty, native_module
 from ictus.kernels.convolution import Padding
 from ictus.kernels.pooling import element_dtype
 from ictus.nn.layer import Array, Cache, Draws, Layer, Shape, Views
@@ -66,13 +64,13 @@ class MaxPool(PoolingLayer):
 
     def _images(self, cache: Cache) -> Images:
         images = super()._images(cache)
-        images.kept = np.empty(images.y.shape, element_dtype(images.y.dtype))
+        images.kept = empty(images.y, images.y.shape, element_dtype(images.y.dtype))
         return images
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         images = self.images(cache)
         of_x = x.reshape(images.shape)
-        _core.max_pooling(of_x, images.y, images.kept, self._geometry(images))
+        native_module(of_x).max_pooling(of_x, images.y, images.kept, self._geometry(images))
         return cache.y
 
     def backward(
@@ -87,7 +85,7 @@ class MaxPool(PoolingLayer):
         if not propagate:
             return None
         images = self.images(cache)
-        _core.max_pooling_backward(
+        native_module(grad).max_pooling_backward(
             grad.reshape(images.y.shape),
             images.kept,
             images.input_gradient,
@@ -101,7 +99,7 @@ class MaxPool(PoolingLayer):
         if x_dot is None:
             return None
         images = self.images(cache)
-        _core.max_pooling_tangent(
+        native_module(x_dot).max_pooling_tangent(
             x_dot.reshape(images.shape),
             images.kept,
             images.tangent,
@@ -135,7 +133,7 @@ class AveragePool(PoolingLayer):
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         images = self.images(cache)
-        _core.average_pooling(x.reshape(images.shape), images.y, self._geometry(images))
+        native_module(x).average_pooling(x.reshape(images.shape), images.y, self._geometry(images))
         return cache.y
 
     def backward(
@@ -151,7 +149,9 @@ class AveragePool(PoolingLayer):
             return None
         images = self.images(cache)
         of_y = grad.reshape(images.y.shape)
-        _core.average_pooling_backward(of_y, images.input_gradient, self._geometry(images))
+        native_module(of_y).average_pooling_backward(
+            of_y, images.input_gradient, self._geometry(images)
+        )
         return cache.input_gradient
 
     def jvp(
@@ -161,7 +161,7 @@ class AveragePool(PoolingLayer):
             return None
         images = self.images(cache)
         of_x = x_dot.reshape(images.shape)
-        _core.average_pooling(of_x, images.tangent, self._geometry(images))
+        native_module(of_x).average_pooling(of_x, images.tangent, self._geometry(images))
         return cache.tangent
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
 from ictus._core import Sequences
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import shared_as_numpy
 from ictus.nn.layer import Array, Cache
 
@@ -100,7 +100,7 @@ def _check_one(one: Any, number: int, features: int, dtype: Any, symbols: bool, 
         return np.ascontiguousarray(values, np.int64)
     frames = np.ascontiguousarray(values, dtype)
     # One pass in the vectors' speed; only where it fails is there more to find out.
-    if not math.isfinite(_core.sum_of_squares(frames.reshape(-1))):
+    if not math.isfinite(native_module(frames).sum_of_squares(frames.reshape(-1))):
         finite = np.isfinite(frames).all(axis=1)
         if not finite.all():
             raise ValueError(f"{where} must be finite, step {int(np.argmin(finite))} is not")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._device import is_device_array
 from ictus.kernels._foreign import shared_as_numpy
 from ictus.nn.layer import Array, Cache, Layer, Shape, Sizes
 from ictus.nn.losses import Loss
@@ -62,7 +63,8 @@ def examples(x: Any, shape: Shape, name: str = "x") -> Array:
     ValueError
         Another shape; the message names `name`.
     """
-    x = np.asanyarray(shared_as_numpy(x, name))
+    if not is_device_array(x):
+        x = np.asanyarray(shared_as_numpy(x, name))
     given = x.shape
     if len(shape) > 1:
         if x.ndim == 2 and size_of(shape) and x.shape[1] == size_of(shape):
@@ -128,10 +130,14 @@ class Passes:
     shape : tuple
         Of an example at the input.
     dtype : dtype
+    arrays : module
+        What makes the arrays: NumPy, or CuPy.
     """
 
-    def __init__(self, layers: Sequence[Layer], shape: Shape, dtype: np.dtype[Any]) -> None:
-        self._layers, self._shape, self._dtype = layers, shape, dtype
+    def __init__(
+        self, layers: Sequence[Layer], shape: Shape, dtype: np.dtype[Any], arrays: Any = np
+    ) -> None:
+        self._layers, self._shape, self._dtype, self._arrays = layers, shape, dtype, arrays
         self._kept: dict[tuple[int, Sizes], list[Cache]] = {}
 
     def enter(self, x: Array) -> tuple[Array, list[Cache]]:
@@ -158,7 +164,7 @@ class Passes:
         for number, layer in enumerate(self._layers):
             below, shape = shape, layer.output_shape(shape)
             other = None if beside is None else beside[number]
-            cache = Cache(rows, size_of(below), size_of(shape), self._dtype, other)
+            cache = Cache(rows, size_of(below), size_of(shape), self._dtype, other, self._arrays)
             cache.input_shape, cache.output_shape = below, shape
             caches.append(cache)
         return caches

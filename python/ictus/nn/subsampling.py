@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module, zeros
 from ictus.kernels.activation import activation_number
 from ictus.kernels.convolution import Padding
 from ictus.nn.layer import Array, Cache, Draws, Views
@@ -75,7 +75,7 @@ class Subsampling(AveragePool):
 
     def _images(self, cache: Cache) -> Images:
         images = super()._images(cache)
-        zero = np.zeros(self.channels, images.y.dtype)
+        zero = zeros(images.y, (self.channels,))
         room = np.empty_like(images.y)
         images.kept = _Means(room, np.empty_like(room), zero, np.ones_like(zero))
         return images
@@ -86,11 +86,11 @@ class Subsampling(AveragePool):
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         images = self.images(cache)
         kept: _Means = images.kept
-        _core.average_pooling(x.reshape(images.shape), kept.mean, self._geometry(images))
+        native_module(x).average_pooling(x.reshape(images.shape), kept.mean, self._geometry(images))
         # A factor and a shift of each channel: normalization by mean 0 and variance 1.
         zero, one = kept.zero, kept.one
         y, number = self._rows(images.y), self._activation
-        _core.batch_normalization(
+        native_module(kept.mean).batch_normalization(
             self._rows(kept.mean), views[0], views[1], zero, one, zero, one, y, number, 0.0, 0.0,
             False,
         )  # fmt: skip
@@ -98,7 +98,9 @@ class Subsampling(AveragePool):
 
     def _times_derivative(self, grad: Array, cache: Cache) -> None:
         if self._activation:
-            _core.activation_backward(grad, cache.y, grad, self._activation, 0.0, 0, 0, 0)
+            native_module(grad).activation_backward(
+                grad, cache.y, grad, self._activation, 0.0, 0, 0, 0
+            )
 
     def backward(
         self,
@@ -113,7 +115,7 @@ class Subsampling(AveragePool):
         kept: _Means = images.kept
         self._times_derivative(grad, cache)
         rows = self._rows(grad)
-        _core.batch_normalization_backward(
+        native_module(rows).batch_normalization_backward(
             rows, self._rows(kept.mean), kept.zero, kept.one, views[0], gradient_views[0],
             gradient_views[1],
             rows if propagate else None, 1.0 if accumulate else 0.0, False,
@@ -128,9 +130,9 @@ class Subsampling(AveragePool):
         of_mean = None
         if x_dot is not None:
             of_x, geometry = x_dot.reshape(images.shape), self._geometry(images)
-            _core.average_pooling(of_x, kept.tangent, geometry)
+            native_module(of_x).average_pooling(of_x, kept.tangent, geometry)
             of_mean = self._rows(kept.tangent)
-        _core.batch_normalization_tangent(
+        native_module(kept.mean).batch_normalization_tangent(
             self._rows(kept.mean), of_mean, kept.zero, kept.one, views[0], direction_views[0],
             direction_views[1],
             self._rows(images.tangent), False,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.kernels.activation import activation_number
 from ictus.nn.activated import sum_bias_gradient
 from ictus.nn.dense import Dense
@@ -82,12 +82,16 @@ class TiedDense(Layer):
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         cache.x = x
         bias, weights = views
-        _core.gemm(x, weights.T, cache.y, 1.0, 0.0, bias, self._activation, 0.0, 0, 0, 0, 0)
+        native_module(x).gemm(
+            x, weights.T, cache.y, 1.0, 0.0, bias, self._activation, 0.0, 0, 0, 0, 0
+        )
         return cache.y
 
     def _times_derivative(self, grad: Array, cache: Cache) -> None:
         if not self._linear:
-            _core.activation_backward(grad, cache.y, grad, self._activation, 0.0, 0, 0, 0)
+            native_module(grad).activation_backward(
+                grad, cache.y, grad, self._activation, 0.0, 0, 0, 0
+            )
 
     def backward(
         self,
@@ -102,12 +106,14 @@ class TiedDense(Layer):
         self._times_derivative(grad, cache)
         bias_gradient, weights_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
-        _core.gemm(grad.T, cache.x, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(grad).gemm(
+            grad.T, cache.x, weights_gradient, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0
+        )
         sum_bias_gradient(grad, bias_gradient, accumulate)
         if not propagate:
             return None
         out = cache.input_gradient
-        _core.gemm(grad, views[1], out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(grad).gemm(grad, views[1], out, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
         return out
 
     def jvp(
@@ -116,9 +122,11 @@ class TiedDense(Layer):
         assert cache.x is not None, "jvp needs a forward pass before it"
         out = cache.tangent
         bias_dot, weights_dot = direction_views
-        _core.gemm(cache.x, weights_dot.T, out, 1.0, 0.0, bias_dot, 0, 0.0, 0, 0, 0, 0)
+        native_module(cache.x).gemm(
+            cache.x, weights_dot.T, out, 1.0, 0.0, bias_dot, 0, 0.0, 0, 0, 0, 0
+        )
         if x_dot is not None:
-            _core.gemm(x_dot, views[1].T, out, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+            native_module(x_dot).gemm(x_dot, views[1].T, out, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
         self._times_derivative(out, cache)
         return out
 

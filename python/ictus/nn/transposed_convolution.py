@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.kernels.convolution import Padding, Pair, padded
 from ictus.nn.activated import ActivatedLayer, sum_bias_gradient
 from ictus.nn.initialization import initialize_weights
@@ -118,13 +118,17 @@ class ConvTranspose2D(ActivatedLayer, WindowLayer):
         images = self.images(cache)
         cache.x = x.reshape(images.shape)
         images.y[...] = views[1]
-        _core.convolution_data_gradient(cache.x, views[0], images.y, 1.0, self._geometry(images))
+        native_module(cache.x).convolution_data_gradient(
+            cache.x, views[0], images.y, 1.0, self._geometry(images)
+        )
         if not self._linear:
-            _core.elementwise("activation", cache.y, cache.y, self._activation)
+            native_module(cache.y).elementwise("activation", cache.y, cache.y, self._activation)
         cache.draws = draws if self.dropout else None
         if cache.draws is not None:
             draw = cache.draws
-            _core.dropout(cache.y, cache.y, self.dropout, draw.seed, draw.stream, draw.first_row)
+            native_module(cache.y).dropout(
+                cache.y, cache.y, self.dropout, draw.seed, draw.stream, draw.first_row
+            )
         return cache.y
 
     def backward(
@@ -143,11 +147,15 @@ class ConvTranspose2D(ActivatedLayer, WindowLayer):
         of_y = grad.reshape(images.y.shape)
         weights_gradient, bias_gradient = gradient_views
         beta = 1.0 if accumulate else 0.0
-        _core.convolution_weights_gradient(of_y, cache.x, weights_gradient, beta, geometry)
+        native_module(of_y).convolution_weights_gradient(
+            of_y, cache.x, weights_gradient, beta, geometry
+        )
         sum_bias_gradient(grad.reshape(-1, self.filters), bias_gradient, accumulate)
         if not propagate:
             return None
-        _core.convolution(of_y, views[0], images.input_gradient, None, 0, 0.0, geometry)
+        native_module(of_y).convolution(
+            of_y, views[0], images.input_gradient, None, 0, 0.0, geometry
+        )
         return cache.input_gradient
 
     def jvp(
@@ -158,10 +166,10 @@ class ConvTranspose2D(ActivatedLayer, WindowLayer):
         geometry, out = self._geometry(images), images.tangent
         weights_dot, biases_dot = direction_views
         out[...] = biases_dot
-        _core.convolution_data_gradient(cache.x, weights_dot, out, 1.0, geometry)
+        native_module(cache.x).convolution_data_gradient(cache.x, weights_dot, out, 1.0, geometry)
         if x_dot is not None:
             of_x = x_dot.reshape(images.shape)
-            _core.convolution_data_gradient(of_x, views[0], out, 1.0, geometry)
+            native_module(of_x).convolution_data_gradient(of_x, views[0], out, 1.0, geometry)
         self._times_derivative(cache.tangent, cache)
         return cache.tangent
 

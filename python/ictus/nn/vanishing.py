@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.nn.layer import Array
 
 
@@ -59,7 +59,7 @@ class VanishingPenalty:
         e = np.divide(d, m, out=np.zeros_like(d), where=m > 0, casting="same_kind")
         slopes = 1 - np.square(cache.previous)
         v = np.empty_like(d)
-        _core.gemm(e, recurrent.T, v, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(e).gemm(e, recurrent.T, v, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)
         v *= slopes
         ratios = np.sqrt(np.square(v).sum(axis=1, dtype=np.float64))
         ratios[(ratios == 0) | ~cache.previous.any(axis=1)] = 1.0
@@ -84,4 +84,4 @@ class VanishingPenalty:
         e, v, slopes, ratios = self.terms(cache, d, recurrent)
         v *= slopes
         v *= (2 * self.weight / len(d) * (ratios - 1) / ratios).astype(v.dtype)[:, None]
-        _core.gemm(v.T, e, gradient, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)
+        native_module(v).gemm(v.T, e, gradient, 1.0, 1.0, None, 0, 0.0, 0, 0, 0, 0)

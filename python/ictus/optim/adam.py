@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.optim.optimizer import Array, Optimizer, check_range
 
 
@@ -46,7 +46,7 @@ class Adam(Optimizer):
         )
 
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:
-        _core.adam_update(
+        native_module(parameters).adam_update(
             parameters,
             gradient,
             self.state["mean"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.optim.optimizer import Array
 
 Product = Callable[[Array, Array], Array]
@@ -113,7 +113,7 @@ class ConjugateGradient:
         keep_at = self.first_kept
         for step in range(1, self.max_steps + 1):
             product(p, ap)
-            curvature = _core.cg_damp(p, ap, damping, l2, segments)
+            curvature = native_module(p).cg_damp(p, ap, damping, l2, segments)
             if not (math.isfinite(curvature) and math.isfinite(rho)):
                 solution.reason = "not finite"
                 break
@@ -159,8 +159,8 @@ class ConjugateGradient:
         x[...] = start
         if start.any():
             product(x, ap)
-            curvature = _core.cg_damp(x, ap, damping, l2, segments)
-            slope = _core.cg_damp(gradient, x, 0.0, 0.0, None)  # their product
+            curvature = native_module(x).cg_damp(x, ap, damping, l2, segments)
+            slope = native_module(gradient).cg_damp(gradient, x, 0.0, 0.0, None)  # their product
             if slope + 0.5 * curvature > 0:
                 # Worse than 0: as far along it as is best.
                 factor = -slope / curvature if slope < 0 else 0.0
@@ -180,19 +180,21 @@ class ConjugateGradient:
         """
         if not callable(inverse):
             return (
-                lambda alpha, last: _core.cg_advance(alpha, p, ap, inverse, gradient, x, r),
-                lambda beta: _core.cg_turn(beta, r, inverse, p),
+                lambda alpha, last: native_module(p).cg_advance(
+                    alpha, p, ap, inverse, gradient, x, r
+                ),
+                lambda beta: native_module(r).cg_turn(beta, r, inverse, p),
             )
         z = self._room("preconditioned", gradient)
 
         def advance(alpha: float, last: bool) -> tuple[float, float]:
-            squares, doubled = _core.cg_advance(alpha, p, ap, None, gradient, x, r)
+            squares, doubled = native_module(p).cg_advance(alpha, p, ap, None, gradient, x, r)
             if last:
                 return squares, doubled
             inverse(r, z)
-            return _core.cg_damp(r, z, 0.0, 0.0, None), doubled  # their product
+            return native_module(r).cg_damp(r, z, 0.0, 0.0, None), doubled  # their product
 
-        return advance, lambda beta: _core.cg_turn(beta, z, None, p)
+        return advance, lambda beta: native_module(z).cg_turn(beta, z, None, p)
 
     def _enough_progress(self, values: list[float], step: int) -> bool:
         k = max(10, step // 10)

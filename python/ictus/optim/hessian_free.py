@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.optim.conjugate_gradient import ConjugateGradient, Solution
 from ictus.optim.iteration import BreakdownError, Curvature, Iteration, Objective
 from ictus.optim.line_search import search
@@ -237,7 +237,7 @@ class HessianFree(Optimizer):
         gradient = self._room("gradient", start)
         loss = objective.loss_and_gradient(gradient) + self._penalty(start)
         self._add_penalty_gradient(start, gradient)
-        norm = math.sqrt(_core.sum_of_squares(gradient))
+        norm = math.sqrt(native_module(gradient).sum_of_squares(gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise BreakdownError(f"loss {loss}, length of the gradient {norm}")
         log = self.iteration = Iteration(loss, loss, damping=self.damping, gradient_norm=norm)
@@ -347,7 +347,7 @@ class HessianFree(Optimizer):
 
     def _undamped(self, curvature: Curvature, direction: Array, value: float) -> float:
         """Return the quadratic without damping (Martens & Sutskever 2012, section 8.5)."""
-        squares = _core.sum_of_squares(direction)
+        squares = native_module(direction).sum_of_squares(direction)
         model = value - 0.5 * self.damping * squares
         if self.structural_damping:
             product = self._room("product", direction)
@@ -387,7 +387,9 @@ class HessianFree(Optimizer):
     def _penalty(self, parameters: Array) -> float:
         if not self.l2:
             return 0.0
-        squares = sum(_core.sum_of_squares(parameters[b:e]) for b, e in self._segments)
+        squares = sum(
+            native_module(parameters).sum_of_squares(parameters[b:e]) for b, e in self._segments
+        )
         return 0.5 * self.l2 * squares
 
     def _add_penalty_gradient(self, parameters: Array, gradient: Array) -> None:

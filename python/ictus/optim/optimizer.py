@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus import _core
+from ictus.kernels._device import native_module
 
 Array = NDArray[Any]
 
@@ -107,14 +107,14 @@ class Optimizer(ABC):
         if self.clip_value is not None:
             np.clip(gradient, -self.clip_value, self.clip_value, out=gradient)
         if self.clip_norm is not None:
-            norm = _core.sum_of_squares(gradient) ** 0.5
+            norm = native_module(gradient).sum_of_squares(gradient) ** 0.5
             if norm > self.clip_norm:
                 scale = self.clip_norm / norm
         self.steps += 1
         self._update(parameters, gradient, scale)
         if self.max_norm is not None:
             for weights in self._matrices:
-                _core.max_norm(weights, self.max_norm)
+                native_module(weights).max_norm(weights, self.max_norm)
 
     @abstractmethod
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:

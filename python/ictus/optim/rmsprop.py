@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.optim.optimizer import Array, Optimizer, check_range
 
 
@@ -41,7 +41,7 @@ class RMSprop(Optimizer):
         self.epsilon = check_range(self, "epsilon", epsilon, lambda x: x > 0, "positive")
 
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:
-        _core.rmsprop_update(
+        native_module(parameters).rmsprop_update(
             parameters,
             gradient,
             self.state["mean_square"],

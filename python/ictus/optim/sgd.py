@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.optim.optimizer import Array, Optimizer, check_range
 
 
@@ -43,7 +43,7 @@ class SGD(Optimizer):
         self.dampened = bool(dampened)
 
     def _update(self, parameters: Array, gradient: Array, gradient_scale: float) -> None:
-        _core.sgd_update(
+        native_module(parameters).sgd_update(
             parameters,
             gradient,
             self.state["velocity"],

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import device_of, to_device, to_host
 from ictus.train.batches import BatchOrder
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
@@ -141,7 +142,8 @@ class TrainingLoop:
 
     def _load(self, tensors: dict[str, Array], state: dict[str, Any]) -> None:
         """Take what :meth:`_tensors` and :meth:`_state` gave; CheckpointError if it is foreign."""
-        self._model.parameters[...] = tensors["parameters"]
+        parameters = self._model.parameters
+        parameters[...] = to_device(device_of(parameters).name, tensors["parameters"])
 
     # --- the loop --------------------------------------------------------------------------------
 
@@ -167,7 +169,8 @@ class TrainingLoop:
         if self.early_stopping is not None and self.early_stopping.restore:
             best = self.early_stopping.best_parameters
             if best is not None and not self.history.interrupted:
-                self._kept()[...] = best
+                kept = self._kept()
+                kept[...] = to_device(device_of(kept).name, best)
         return self.history
 
     def _end(self) -> str:
@@ -228,7 +231,7 @@ class TrainingLoop:
         self.epoch, self.batch = self.epoch + 1, 0
         measured |= self._measure(self._loss_sum / batches.size, held_out)
         if self.early_stopping is not None and self.early_stopping.observe(
-            self._stopping_criterion(measured), self.epoch, self._kept()
+            self._stopping_criterion(measured), self.epoch, to_host(self._kept())
         ):
             stop = "early stopping"
         self.history.append(**measured)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import to_device, to_host
 from ictus.nn import Network
 from ictus.optim import SGD, BreakdownError, HessianFree, Optimizer
 from ictus.optim.iteration import log_of
@@ -245,7 +246,7 @@ class Trainer(TrainingLoop):
 
     def _tensors(self) -> dict[str, Array]:
         state = self.optimizer.state.items()
-        tensors = super()._tensors() | {f"optimizer.{name}": vector for name, vector in state}
+        tensors = super()._tensors() | {f"optimizer.{name}": to_host(v) for name, v in state}
         return tensors | self.network.tensors()
 
     def _state(self) -> dict[str, Any]:
@@ -258,10 +259,12 @@ class Trainer(TrainingLoop):
             )
         super()._load(tensors, state)
         if self.network.state.size:
-            self.network.state[...] = tensors["state"]
+            self.network.state[...] = to_device(self.network.device, tensors["state"])
         for name, values in tensors.items():
             if name.startswith("optimizer."):
-                self.optimizer.state[name.removeprefix("optimizer.")] = values
+                self.optimizer.state[name.removeprefix("optimizer.")] = to_device(
+                    self.network.device, values
+                )
         self.optimizer.steps = state["steps"]
         for name in self.optimizer.scheduled:  # what schedules and rules had set last
             if name in state["optimizer"]:
