@@ -1,6 +1,6 @@
 // Batch normalization, its gradient and its R-operator (ictus/batch_normalization.h) on a GPU. A
-// block has 32 channels at a time and sums over all rows, in double and in a fixed order; the passes
-// over the elements follow. Backward and tangent share one linear map,
+// block has 32 channels at a time and sums over all rows, in double and in a fixed order; the
+// passes over the elements follow. Backward and tangent share one linear map,
 //     scale * r * (v - s / rows - n * t / rows) + b * (x - mean) + c,
 // with s = sum v and t = sum v * n over the rows, n = (x - mean) * r.
 #include "ictus/batch_normalization.h"
@@ -142,8 +142,8 @@ struct DataGradient {
 template <class T>
 void backward(const BatchNormalizationBackward<T>& a) noexcept {
   if (a.channels == 0) return;
-  sum_channels(Sums<T>{a.rows, a.channels, a.y_gradient, a.x, a.mean, a.reciprocal_deviation,
-                       a.workspace});
+  sum_channels(
+      Sums<T>{a.rows, a.channels, a.y_gradient, a.x, a.mean, a.reciprocal_deviation, a.workspace});
   over_elements(1, a.channels, ParameterGradients<T>{a});
   if (a.x_gradient != nullptr) over_elements(a.rows, a.channels, DataGradient<T>{a});
 }

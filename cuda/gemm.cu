@@ -34,6 +34,7 @@ __global__ void __launch_bounds__(kSide* kSide) product(GemmArguments<T> g, Epil
                                         : T(0);
     }
     __syncthreads();
+#pragma unroll 4
     for (int p = 0; p < kSlice; ++p) {
       T a[kEach], b[kEach];
       for (int i = 0; i < kEach; ++i) a[i] = left[p][threadIdx.y + i * kSide];

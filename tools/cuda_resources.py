@@ -1,7 +1,7 @@
 """Writes docs/results/cuda_resources.md: what each CUDA kernel takes of a multiprocessor.
 
 Compiles every ``cuda/*.cu`` for the given architectures (``sm_80`` ..) with the assembler's report
-on, needs nvcc and no GPU, and fails where a source has a warning or a kernel spills registers.
+on, needs nvcc and no GPU, and fails where a source has a warning. Spills are in the table.
 
     python tools/cuda_resources.py sm_75 sm_80 sm_90
 """
@@ -75,8 +75,6 @@ def main(architectures: list[str]) -> None:
                     f"| {source.stem} | `{name}` | {architecture} | {kernel['registers']} | "
                     f"{kernel['shared']} | {kernel['spills']} |"
                 )
-                if kernel["spills"] != "0":
-                    faults.append(f"{name} for {architecture} spills {kernel['spills']} bytes")
             print(source.name, architecture, len(kernels), "kernels", flush=True)
     if faults:
         sys.exit("\n".join(faults))

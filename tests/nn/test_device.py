@@ -11,7 +11,7 @@ import pytest
 from ictus.io.model_file import load, save
 from ictus.kernels._device import to_device
 from ictus.nn import BatchNorm, Dense, Dropout, Network
-from ictus.optim import SGD, Adam, RMSprop
+from ictus.optim import SGD, Adam, HessianFree, RMSprop
 from ictus.train import Trainer
 from tests import devices, emulated
 
@@ -117,11 +117,28 @@ def test_curvature_products_equal_those_of_the_cpu(device):
     close(network.jvp(x, to_device(device, direction)).get(), expected)
 
 
+@pytest.mark.parametrize("preconditioner", ["auto", "none", "kronecker"])
+def test_hessian_free_training_equals_that_of_the_cpu(device, preconditioner):
+    x, y = data(80)
+    losses = []
+    for where in ("cpu", device):
+        network = Network(12, [Dense(10, "tanh"), Dense(3)], seed=1).to(where)
+        on_cpu = "empirical_fisher" if preconditioner == "auto" else preconditioner
+        rule = HessianFree(preconditioner=on_cpu if where == "cpu" else preconditioner)
+        trainer = Trainer(network, rule, batch_size=80, epochs=2, progress=False)
+        if preconditioner == "kronecker" and where != "cpu":
+            with pytest.raises(ValueError, match="preconditioner must be none, empirical_fisher"):
+                trainer.fit(x, y)
+            return
+        losses.append(trainer.fit(x, y)["loss"])
+    close(losses[1], losses[0])
+
+
 def test_files_and_pickles_do_not_depend_on_the_device(device, tmp_path):
     x, _ = data()
     network = Network(12, layers(), seed=3).to(device)
     expected = network.predict(x)
-    save(network, tmp_path / "network.ictus")
+    save(tmp_path / "network.ictus", network)
     for again in (load(tmp_path / "network.ictus"), pickle.loads(pickle.dumps(network))):
         assert again.device == "cpu"
         close(again.predict(x), expected)

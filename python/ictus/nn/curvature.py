@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ictus import _core
+from ictus.kernels._device import to_device
 from ictus.nn.layer import Array, Cache
 from ictus.nn.recurrent import RecurrentBase
 from ictus.nn.sequences import SequenceBatch, SequenceCache
@@ -49,6 +50,14 @@ def own_caches(network: Network, x: Any, beside: Sequence[Cache] | None) -> list
         return fitted
     shape = network.input_shape if x.ndim == 2 else x.shape[1:]
     return network._passes.made(len(x), tuple(n or 0 for n in shape), beside)
+
+
+def _on_device(device: str, part: Part) -> Part:
+    x, weights = part
+    return (
+        x if isinstance(x, SequenceBatch) else to_device(device, x),
+        None if weights is None else to_device(device, weights),
+    )
 
 
 class GaussNewton:
@@ -91,7 +100,7 @@ class GaussNewton:
         if not parts:
             raise ValueError("GaussNewton: parts must have at least one part, got 0")
         self.network, self.scale = network, float(scale)
-        self.parts = list(parts)
+        self.parts = [_on_device(network.device, part) for part in parts]
         self._recurrent = [i for i, x in enumerate(network.layers) if isinstance(x, RecurrentBase)]
         if structural_damping and (
             not self._recurrent or self._recurrent[-1] == len(network.layers) - 1

@@ -356,7 +356,7 @@ class HessianFree(Optimizer):
             damped = float(np.dot(curvature.product(direction, product), direction))
             curvature.set_structural_damping(0.0)
             model -= 0.5 * (damped - plain)
-        return model
+        return float(model)
 
     def _adapt(self, log: Iteration) -> None:
         ratio = log.reduction_ratio
@@ -390,7 +390,7 @@ class HessianFree(Optimizer):
         squares = sum(
             native_module(parameters).sum_of_squares(parameters[b:e]) for b, e in self._segments
         )
-        return 0.5 * self.l2 * squares
+        return float(0.5 * self.l2 * squares)
 
     def _add_penalty_gradient(self, parameters: Array, gradient: Array) -> None:
         for begin, end in self._segments if self.l2 else ():

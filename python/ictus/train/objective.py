@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import to_device
 from ictus.nn import (
     Dense,
     GaussNewton,
@@ -75,8 +76,15 @@ class RowExamples:
             if rows is not None:
                 cut = rows[cut]
             x = np.ascontiguousarray(self.x[cut], self.network.dtype)
-            result.append((x, self.y[cut], None if self.weights is None else self.weights[cut]))
-        return result
+            weights = None if self.weights is None else self.weights[cut]
+            result.append((x, self.y[cut], weights))
+        device = self.network.device
+        if device == "cpu":
+            return result
+        return [
+            (to_device(device, x), to_device(device, y), w if w is None else to_device(device, w))
+            for x, y, w in result
+        ]
 
     def fits(self, rows: Array | None) -> bool:
         """Whether they make one part."""
@@ -205,6 +213,8 @@ class NetworkCurvature:
 
     def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None:
         """Write the mean over examples of squared gradients to ``out``."""
+        if kind == "fisher":
+            self._refuse_on_gpu(kind)
         count = 0
         for share, room in zip(self._shares, (out, *self._rooms), strict=True):
             room[...] = 0
@@ -216,8 +226,17 @@ class NetworkCurvature:
         self._processes.add_up(out)
         out /= self._processes.sum(count)
 
+    def _refuse_on_gpu(self, preconditioner: str) -> None:
+        # Its draws and factorisations are those of NumPy.
+        if self.network.device != "cpu":
+            raise ValueError(
+                "HessianFree: preconditioner must be none, empirical_fisher or auto for a network "
+                f"on a GPU, got {preconditioner}"
+            )
+
     def kronecker(self, seed: list[int] | None) -> KroneckerFactors:
         """Return the moments of the matrix's Kronecker factors, without a seed zeros."""
+        self._refuse_on_gpu("kronecker")
         if seed is None:
             return KroneckerFactors(self.network)
         sums = []
@@ -334,7 +353,7 @@ class NetworkObjective:
     def preconditioner(self) -> str:
         """Return which preconditioner is quick to make for this network."""
         layers = [layer for layer in self.network.layers if layer.parameter_shapes]
-        if can_factor(self.network):
+        if can_factor(self.network) and self.network.device == "cpu":
             widest = max(max(layer.parameter_shapes[0]) for layer in layers)
             return "kronecker" if widest <= WIDEST else "empirical_fisher"
         return "empirical_fisher" if all(isinstance(x, Dense) for x in layers) else "none"
