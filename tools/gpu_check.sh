@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 
 cmake --preset cuda -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)" \
-  -DPython_EXECUTABLE="$(command -v "$python")" -DICTUS_EMULATE_CUDA=ON \
+  -DPython_EXECUTABLE="$(command -v "$python")" \
   -DCMAKE_CUDA_ARCHITECTURES="${ARCHITECTURES:-native}"
 cmake --build --preset cuda
 site=build/cuda/site

@@ -387,10 +387,8 @@ class HessianFree(Optimizer):
     def _penalty(self, parameters: Array) -> float:
         if not self.l2:
             return 0.0
-        squares = sum(
-            native_module(parameters).sum_of_squares(parameters[b:e]) for b, e in self._segments
-        )
-        return float(0.5 * self.l2 * squares)
+        squares = native_module(parameters).sum_of_squares
+        return float(0.5 * self.l2 * sum(squares(parameters[b:e]) for b, e in self._segments))
 
     def _add_penalty_gradient(self, parameters: Array, gradient: Array) -> None:
         for begin, end in self._segments if self.l2 else ():
