@@ -142,9 +142,9 @@ only to look at. The networks saw nothing like them in training.
 INTRODUCTION = """\
 Sections of songs that `ictus.music.synthesis` composed, by the networks of the wheel, made by
 `python examples/boundary_models.py` (its first lines have the commands). The {songs} training
-songs (of an earlier state of the generator), the {validation} songs that chose thresholds (and, of the
-baselines, the other settings) and the {tests} test songs have different seeds; the test songs have forms
-and instruments that no training song has.
+songs (of an earlier state of the generator), the {validation} songs that chose thresholds (and, of
+the baselines, the other settings) and the {tests} test songs have different seeds; the test songs
+have forms and instruments that no training song has.
 
 F, precision and recall are mir_eval's over all boundaries; "inner" leaves out the beginning and
 the end of each song, which every method finds. Labels: pairwise F, and F of the conditional
