@@ -144,22 +144,35 @@ def long(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def live(options: argparse.Namespace) -> dict[str, Any]:
-    """A day of live input, a tenth of a second at a time."""
-    tracker = music.OnlineBeatTracker([random_network(162, 1)])
-    memory, pushes = {}, np.ones(36_000)  # the first hour, in memory that is there already
+    """A day of live input, a tenth of a second at a time: a recording again and again."""
+    from ictus.io.audio import read_audio
+    from ictus.music.networks import load_networks, model_path
+
+    audio = Path(__file__).resolve().parent / "audio" / "vibe_ace.ogg"
+    signal = read_audio(audio, RATE)
+    pieces = len(signal) * 10 // RATE
+    blocks = np.split(signal[: pieces * (RATE // 10)], pieces)
+    networks = load_networks([model_path("online")])
+    tracker = music.OnlineBeatTracker(networks)
+    memory, beats, last = {}, {}, 0
+    times = np.ones(36_000)  # of the first hour, in memory that is there already
     start = time.process_time()
-    for number, block in enumerate(noise(options.hours * HOUR, 0.1), 1):
+    for number in range(1, options.hours * 36_000 + 1):
         begun = time.process_time()
-        tracker.push(block)
-        if number <= len(pushes):
-            pushes[number - 1] = time.process_time() - begun
-        if number in (36_000, options.hours * 36_000):
-            memory[f"{number // 36_000} h"] = resident()
+        last += len(tracker.push(blocks[number % pieces]))
+        if number <= len(times):
+            times[number - 1] = time.process_time() - begun
+        if number % 36_000 == 0:
+            memory[f"{number // 36_000} h"], beats[f"{number // 36_000} h"] = resident(), last
+            last = 0
     return {
         "hours": options.hours,
+        "network": [layer.units for layer in networks[0].layers[:-1]],
+        "features": tracker.features.width,
         "resident_mb": memory,
+        "beats": beats,
         "cpu_share": (time.process_time() - start) / (options.hours * HOUR),
-        "push_ms": [float(np.percentile(pushes, p)) * 1e3 for p in (50, 99.9)],
+        "push_ms": [float(np.percentile(times, p)) * 1e3 for p in (50, 99.9)],
         "latency_ms": tracker.latency * 1e3,
     }
 

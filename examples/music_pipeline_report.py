@@ -52,17 +52,27 @@ the worst case.
 
 
 def live(r: dict[str, Any]) -> str:
-    memory = ", ".join(f"{value:.1f} MB after {name}" for name, value in r["resident_mb"].items())
+    hours = r["hours"]
+    ends = [f"{hour} h" for hour in (1, max(hours // 2, 1), hours)]
+    memory = ", ".join(f"{r['resident_mb'][end]:.1f} MB after {end}" for end in dict.fromkeys(ends))
+    counts = list(r["beats"].values())
     median, high = r["push_ms"]
     return f"""## Live input
 
-{r["hours"]} hours in pieces of a tenth of a second through causal features (162), LSTM 3x25 and
-forward decoding: {100 * r["cpu_share"]:.2f} % of a processor; resident memory {memory}.
-A piece takes
-{median:.2f} ms (99.9th percentile {high:.2f} ms). A frame is decided when the sample at its time is
-there ({r["latency_ms"]:.2f} ms), so the latency is that of the pieces in which samples come.
-The model that ictus brings (300 features, LSTM 3x40) hears 30 ms ahead, so its decisions come 30 ms
-later (0.18 % of a processor over five minutes); the times it gives are those of the beats.
+{hours} hours of a recording, again and again, in pieces of a tenth of a second through the online
+model that ictus brings ({r["features"]} features, LSTM {len(r["network"])}x{r["network"][0]}) and
+forward decoding: {100 * r["cpu_share"]:.2f} % of a processor; resident memory {memory};
+{min(counts)} to {max(counts)} beats in each hour. A piece takes {median:.2f} ms (99.9th percentile
+{high:.2f} ms). The model hears {r["latency_ms"]:.0f} ms ahead: decisions come so much later, and
+what the pieces take in which samples come; the times it gives are those of the
+beats.{r.get("note", "")}
+"""
+
+
+def live_random(r: dict[str, Any]) -> str:
+    memory = ", ".join(f"{value:.1f} MB after {name}" for name, value in r["resident_mb"].items())
+    return f"""Before, {r["hours"]} hours of noise through a network with random weights (162 causal
+features, LSTM 3x25): {100 * r["cpu_share"]:.2f} % of a processor, resident memory {memory}.
 """
 
 
@@ -109,5 +119,5 @@ def madmom(r: dict[str, Any]) -> str:
 
 def page(results: dict[str, Any]) -> str:
     """Return the page; parts that were not measured are left out."""
-    parts = [decoder, speed, long, live, madmom, damage]
+    parts = [decoder, speed, long, live, live_random, madmom, damage]
     return "\n".join([HEAD, *(p(results[p.__name__]) for p in parts if p.__name__ in results)])
