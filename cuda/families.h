@@ -9,9 +9,12 @@
   X(convolution, ConvolutionKernels)                    \
   X(gemm, GemmKernels)                                  \
   X(loss, LossKernels)                                  \
+  X(mean_covariance, MeanCovarianceKernels)             \
   X(noise, NoiseKernels)                                \
   X(optimizer, OptimizerKernels)                        \
   X(pooled_convolution, PooledConvolutionKernels)       \
   X(probabilistic_pooling, ProbabilisticPoolingKernels) \
   X(random, RandomKernels)                              \
-  X(reduction, ReductionKernels)
+  X(rbm, RbmKernels)                                    \
+  X(reduction, ReductionKernels)                        \
+  X(tempering, TemperingKernels)

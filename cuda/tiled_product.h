@@ -12,6 +12,8 @@
 // tile changes no bits.
 #pragma once
 
+#include <type_traits>
+
 #include "elements.h"
 #include "launch.h"
 
@@ -108,6 +110,14 @@ struct alignas(16) FourNumbers {
   T number[4];
 };
 
+// Whether a function of sums is long (it has a type `Long`): then its code is there once, not once
+// for each of a thread's 16 columns, and the sums go through local memory (a few hundred bytes, in
+// the cache).
+template <class Finish, class = void>
+struct IsLong : std::false_type {};
+template <class Finish>
+struct IsLong<Finish, std::void_t<typename Finish::Long>> : std::true_type {};
+
 // finish(part, i, j, sums, count): the sums of rows i .. i + count - 1, count <= 4, of column j.
 // Rows come by fours, as random words do; neighbouring threads have neighbouring columns.
 template <class T, class Tile, class Left, class Right, class Finish>
@@ -168,14 +178,25 @@ __global__ void __launch_bounds__(kProductThreads)
     }
     __syncthreads();
   }
-#pragma unroll
-  for (int g = 0; g < kGroups; ++g) {
+  const auto finish_column = [&](int g, int j, const T(&four)[4]) {
     const std::int64_t i = row0 + 4 * (down + g * kProductSide);
+    const std::int64_t column = column0 + across + j * kProductSide;
     const int count = e.rows - i < 4 ? static_cast<int>(e.rows - i) : 4;
+    if (count > 0 && column < e.columns) finish(blockIdx.y, i, column, four, count);
+  };
+  if constexpr (IsLong<Finish>::value) {
+    T staged[kGroups * kAcross][4];
 #pragma unroll
-    for (int j = 0; j < kAcross; ++j) {
-      const std::int64_t column = column0 + across + j * kProductSide;
-      if (count > 0 && column < e.columns) finish(blockIdx.y, i, column, sum[g][j], count);
+    for (int n = 0; n < kGroups * kAcross; ++n) {
+#pragma unroll
+      for (int r = 0; r < 4; ++r) staged[n][r] = sum[n / kAcross][n % kAcross][r];
+    }
+#pragma unroll 1
+    for (int n = 0; n < kGroups * kAcross; ++n) finish_column(n / kAcross, n % kAcross, staged[n]);
+  } else {
+#pragma unroll
+    for (int n = 0; n < kGroups * kAcross; ++n) {
+      finish_column(n / kAcross, n % kAcross, sum[n / kAcross][n % kAcross]);
     }
   }
 }

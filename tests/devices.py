@@ -55,6 +55,8 @@ class _OfDevice:
             if hasattr(self._module, "is_managed"):
                 return ManagedArray(value, self._module)
             return emulated.EmulatedArray(value)
+        if isinstance(value, list | tuple):
+            return tuple(map(self._inside, value))
         return value._native if isinstance(value, _OfDevice) else value
 
     def _outside(self, value: Any) -> Any:
@@ -74,9 +76,10 @@ class _OfDevice:
             result = found(*given, **named)
             if hasattr(self._module, "synchronize"):
                 self._module.synchronize()
-            for each in (*given, *named.values()):
-                if isinstance(each, ManagedArray):
-                    each.give_back()
+            for value in (*given, *named.values()):
+                for each in value if isinstance(value, tuple) else (value,):
+                    if isinstance(each, ManagedArray):
+                        each.give_back()
             return self._outside(result)
 
         return call

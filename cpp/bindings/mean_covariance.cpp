@@ -72,12 +72,13 @@ class Model {
 };
 
 template <class Body>
-void with_model(const Model& model, Body&& body) {
+void with_model(const Model& model, const Check& check, Body&& body) {
   if (model.is_float) {
     body(model.models.of_float, float{});
   } else {
     body(model.models.of_double, double{});
   }
+  check.finish();
 }
 
 // Multiply-adds of one evaluation of the force.
@@ -115,7 +116,7 @@ MeanCovarianceArrays<T> parameter_arrays(const Check& check, const std::string& 
 void evaluate(const Model& model, py::handle visible, py::handle covariance_mean,
               py::handle mean_mean, py::handle free_energy, py::handle gradient) {
   const Check check("mean_covariance_evaluate");
-  with_model(model, [&](const auto& m, auto scalar) {
+  with_model(model, check, [&](const auto& m, auto scalar) {
     using T = decltype(scalar);
     const View<const T> v = check.rows<const T>("visible", visible, {kAny, m.visible});
     const std::int64_t rows = v.shape[0];
@@ -145,7 +146,7 @@ void evaluate(const Model& model, py::handle visible, py::handle covariance_mean
 
 void parameter_gradient(const Model& model, py::handle visible, const ParameterArrays& gradient) {
   const Check check("mean_covariance_parameter_gradient");
-  with_model(model, [&](const auto& m, auto scalar) {
+  with_model(model, check, [&](const auto& m, auto scalar) {
     using T = decltype(scalar);
     const View<const T> v = check.rows<const T>("visible", visible, {kAny, m.visible});
     ParameterGradientArguments<T> a = {};
@@ -170,7 +171,7 @@ void check_dynamics(const Check& check, std::int64_t steps, double step_size) {
 void leapfrog(const Model& model, py::handle visible, py::handle momentum, std::int64_t steps,
               double step_size, py::handle energy_before, py::handle energy_after) {
   const Check check("leapfrog");
-  with_model(model, [&](const auto& m, auto scalar) {
+  with_model(model, check, [&](const auto& m, auto scalar) {
     using T = decltype(scalar);
     const View<T> v = check.contiguous<T>("visible", visible, {kAny, m.visible}, Access::write);
     const std::int64_t rows = v.shape[0];
@@ -199,7 +200,7 @@ void hybrid_monte_carlo(const Model& model, py::handle visible, std::int64_t tra
                         std::uint64_t stream, std::int64_t first_row, py::handle acceptance,
                         py::handle free_energy) {
   const Check check("hybrid_monte_carlo");
-  with_model(model, [&](const auto& m, auto scalar) {
+  with_model(model, check, [&](const auto& m, auto scalar) {
     using T = decltype(scalar);
     const View<T> v = check.contiguous<T>("visible", visible, {kAny, m.visible}, Access::write);
     const std::int64_t rows = v.shape[0];
@@ -236,7 +237,7 @@ class Divergence {
         others_{particles, filter_length, pooling_mask},
         is_float_(model.is_float) {
     const Check check("MeanCovarianceDivergence");
-    with_model(model, [&](const auto& m, auto scalar) {
+    with_model(model, check, [&](const auto& m, auto scalar) {
       using T = decltype(scalar);
       MeanCovarianceUpdate<T>& a = arguments_.get<T>();
       a.model = m;
@@ -296,6 +297,7 @@ class Divergence {
     }
     try {
       is_float_ ? run(float{}) : run(double{});
+      check.finish();
     } catch (...) {
       busy_ = false;
       throw;

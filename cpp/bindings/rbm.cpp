@@ -151,7 +151,9 @@ void label_energies(const Rbm& model, py::handle visible, py::handle out) {
 }  // namespace
 
 void register_rbm(py::module_& module) {
-  py::class_<Rbm>(module, "RbmModel", "Parameters of a restricted Boltzmann machine.")
+  // Local to the module: _core and _cuda have each its own.
+  py::class_<Rbm>(module, "RbmModel", "Parameters of a restricted Boltzmann machine.",
+                  py::module_local())
       .def(py::init<py::object, py::object, py::object, py::object, int, int, std::int64_t>(),
            py::arg("weights"), py::arg("visible_bias"), py::arg("hidden_bias"), py::arg("variance"),
            py::arg("visible_units"), py::arg("hidden_units"), py::arg("group"))
@@ -171,7 +173,8 @@ void register_rbm(py::module_& module) {
   module.def("free_energy", &free_energy);
   module.def("label_energies", &label_energies);
   const py::object none = py::none();
-  py::class_<Divergence>(module, "ContrastiveDivergence", "Updates of a model, and their state.")
+  py::class_<Divergence>(module, "ContrastiveDivergence", "Updates of a model, and their state.",
+                         py::module_local())
       .def(py::init<const Rbm&, py::object, py::object, py::object, py::object, py::object,
                     py::object, py::object, py::object, py::object, py::object, py::object,
                     py::object>(),
@@ -191,7 +194,8 @@ void register_rbm(py::module_& module) {
            py::arg("sparsity_target") = 0.0, py::arg("sparsity_cost") = 0.0,
            py::arg("sparsity_decay") = 0.9, py::arg("chain_visible") = none, py::arg("seed") = 0,
            py::arg("stream") = 0);
-  py::class_<DeltaRule>(module, "DeltaRule", "Updates of one layer of a directed net.")
+  py::class_<DeltaRule>(module, "DeltaRule", "Updates of one layer of a directed net.",
+                        py::module_local())
       .def(py::init<const Rbm&, bool, py::object, py::object>(), py::arg("model"),
            py::arg("hidden"), py::arg("weights_velocity"), py::arg("bias_velocity"))
       .def("update", &DeltaRule::update, py::arg("given"), py::arg("target"), py::kw_only(),

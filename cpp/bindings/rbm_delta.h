@@ -68,6 +68,7 @@ class DeltaRule {
     };
     const OneAtATime one(busy_);
     is_float_ ? run(float{}) : run(double{});
+    check.finish();
   }
 
  private:

@@ -165,6 +165,7 @@ class Divergence {
     };
     const OneAtATime one(busy_);
     is_float_ ? run(float{}) : run(double{});
+    check.finish();
   }
 
  private:

@@ -72,6 +72,7 @@ void with_model(const Rbm& model, const Check& check, Body&& body) {
   } else {
     body(model.models.of_double);
   }
+  check.finish();
 }
 
 // Refuses sizes whose workspace could not be counted in 64 bits.

@@ -82,9 +82,12 @@ void parallel_tempering(const Rbm& model, py::handle base_bias, py::handle inver
     a.row_at = check.contiguous<Index>("row_at", row_at, {rows}, Access::write).data;
     a.swaps = check.contiguous<Index>("swaps", swaps, {a.replicas - 1}, Access::write).data;
     // The kernel follows these indices.
+    const Index* const row_of = check.on_host<Index>("row_at", row_at, {rows}).data;
+    const Index* const temperature_of =
+        check.on_host<Index>("temperature", temperature, {rows}).data;
     for (Index i = 0; i < rows; ++i) {
-      const Index row = a.row_at[i], t = i % a.replicas;
-      const bool fits = row >= i - t && row < i - t + a.replicas && a.temperature[row] == t;
+      const Index row = row_of[i], t = i % a.replicas;
+      const bool fits = row >= i - t && row < i - t + a.replicas && temperature_of[row] == t;
       check.require(fits, "row_at", "the inverse of temperature, chain by chain",
                     static_cast<double>(row));
     }

@@ -54,7 +54,6 @@ def free_energy(
 ) -> None: ...
 def label_energies(model: RbmModel, visible: Array, out: Array, /) -> None: ...
 
-@final
 class ContrastiveDivergence:
     def __init__(
         self,
@@ -100,7 +99,6 @@ class ContrastiveDivergence:
         stream: int = 0,
     ) -> None: ...
 
-@final
 class DeltaRule:
     def __init__(
         self, model: RbmModel, hidden: bool, weights_velocity: Array, bias_velocity: Array
@@ -174,7 +172,6 @@ def hybrid_monte_carlo(
     /,
 ) -> None: ...
 
-@final
 class MeanCovarianceDivergence:
     def __init__(
         self,

@@ -18,13 +18,15 @@ Arrays are float32 or float64, all of one model alike. Draws depend on (``seed``
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ictus import _core
-from ictus._core import MeanCovarianceDivergence, MeanCovarianceModel
+from ictus._core import MeanCovarianceModel
 from ictus.kernels._arrays import FloatArray, input_rows
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 
 __all__ = [
@@ -65,6 +67,33 @@ class MeanCovarianceArrays(NamedTuple):
     mean_bias: FloatArray
 
 
+class MeanCovarianceDivergence(_core.MeanCovarianceDivergence):
+    """Updates of a mean-covariance machine, and their state, where its arrays lie.
+
+    Parameters
+    ----------
+    model : MeanCovarianceModel
+        Its parameters are changed by the updates.
+    velocity : sequence of arrays
+        Of the parameters' shapes, in the order of `MeanCovarianceArrays`.
+    **state : arrays, optional
+        ``particles`` (chains, D) of persistent chains; ``filter_length`` (1,), the smoothed length
+        of the filters; ``pooling_mask`` (F, K).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape or strides.
+    """
+
+    def __new__(
+        cls, model: MeanCovarianceModel, velocity: Sequence[FloatArray | None], **state: Any
+    ) -> MeanCovarianceDivergence:  # the native object of the device
+        native = native_module(velocity[0])
+        made: MeanCovarianceDivergence = native.MeanCovarianceDivergence(model, velocity, **state)
+        return made
+
+
 def mean_covariance_model(
     parameters: MeanCovarianceArrays, offset: float = 0.5
 ) -> MeanCovarianceModel:
@@ -94,15 +123,18 @@ def mean_covariance_model(
         pooling, or an offset that is not positive.
     """
     pooling = parameters.pooling
-    if isinstance(pooling, np.ndarray) and pooling.size and float(pooling.max()) > 0:
+    if pooling is not None and is_array(pooling) and pooling.size and float(pooling.max()) > 0:
+        largest = float(pooling.max())
         raise ValueError(
-            f"mean_covariance_model: pooling must have no positive element, got {pooling.max():g}"
+            f"mean_covariance_model: pooling must have no positive element, got {largest:g}"
         )
-    return _core.MeanCovarianceModel(*parameters, offset)
+    native = native_module(parameters.filters)
+    model: MeanCovarianceModel = native.MeanCovarianceModel(*parameters, offset)
+    return model
 
 
 def _dtype(visible: FloatArray) -> np.dtype[np.floating]:
-    return visible.dtype if isinstance(visible, np.ndarray) else np.dtype(np.float32)
+    return visible.dtype if is_array(visible) else np.dtype(np.float32)
 
 
 def hidden_means(model: MeanCovarianceModel, visible: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -120,10 +152,10 @@ def hidden_means(model: MeanCovarianceModel, visible: FloatArray) -> tuple[Float
     """
     v = input_rows(visible)
     _, _, covariance_units, mean_units = model.shape
-    rows = len(v) if isinstance(v, np.ndarray) else 0
-    covariance = np.empty((rows, covariance_units), _dtype(v))
-    mean = np.empty((rows, mean_units), covariance.dtype)
-    _core.mean_covariance_evaluate(model, v, covariance, mean, None, None)
+    rows = len(v) if is_array(v) else 0
+    covariance = empty(v, (rows, covariance_units), _dtype(v))
+    mean = empty(v, (rows, mean_units), _dtype(v))
+    native_module(v).mean_covariance_evaluate(model, v, covariance, mean, None, None)
     return covariance, mean
 
 
@@ -142,8 +174,8 @@ def free_energy(
     """
     v = input_rows(visible)
     if out is None:
-        out = np.empty(len(v) if isinstance(v, np.ndarray) else 0, _dtype(v))
-    _core.mean_covariance_evaluate(model, v, None, None, out, None)
+        out = empty(v, v.shape[:1] if is_array(v) else (0,), _dtype(v))
+    native_module(v).mean_covariance_evaluate(model, v, None, None, out, None)
     return out
 
 
@@ -153,8 +185,8 @@ def free_energy_gradient(
     """Return dF / dv of each row; arguments as in `free_energy`, out of shape (rows, D)."""
     v = input_rows(visible)
     if out is None:
-        out = np.empty(v.shape if isinstance(v, np.ndarray) else (0, 0), _dtype(v))
-    _core.mean_covariance_evaluate(model, v, None, None, None, out)
+        out = empty(v, v.shape if is_array(v) else (0, 0), _dtype(v))
+    native_module(v).mean_covariance_evaluate(model, v, None, None, None, out)
     return out
 
 
@@ -171,14 +203,14 @@ def parameter_gradient(model: MeanCovarianceModel, visible: FloatArray) -> MeanC
     d, f, k, m = model.shape
     dtype = _dtype(v)
     gradient = MeanCovarianceArrays(
-        np.empty((d, f), dtype),
-        np.empty((f, k), dtype) if model.pooled else None,
-        np.empty((d, m), dtype),
-        np.empty(d, dtype),
-        np.empty(k, dtype),
-        np.empty(m, dtype),
+        empty(v, (d, f), dtype),
+        empty(v, (f, k), dtype) if model.pooled else None,
+        empty(v, (d, m), dtype),
+        empty(v, (d,), dtype),
+        empty(v, (k,), dtype),
+        empty(v, (m,), dtype),
     )
-    _core.mean_covariance_parameter_gradient(model, v, gradient)
+    native_module(v).mean_covariance_parameter_gradient(model, v, gradient)
     return gradient
 
 
@@ -208,10 +240,11 @@ def leapfrog(
     before, after : array, shape (rows,)
         H at both ends.
     """
-    rows = len(visible) if isinstance(visible, np.ndarray) else 0
-    before = np.empty(rows, _dtype(visible))
-    after = np.empty_like(before)
-    _core.leapfrog(model, visible, momentum, leapfrog_steps, step_size, before, after)
+    rows = len(visible) if is_array(visible) else 0
+    before = empty(visible, (rows,), _dtype(visible))
+    after = empty(visible, (rows,), _dtype(visible))
+    native = native_module(visible)
+    native.leapfrog(model, visible, momentum, leapfrog_steps, step_size, before, after)
     return before, after
 
 
@@ -249,10 +282,10 @@ def hybrid_monte_carlo(
     energy : array, shape (rows,)
         F of the last states.
     """
-    rows = len(visible) if isinstance(visible, np.ndarray) else 0
-    acceptance = np.empty(rows, _dtype(visible))
-    energy = np.empty_like(acceptance)
-    _core.hybrid_monte_carlo(
+    rows = len(visible) if is_array(visible) else 0
+    acceptance = empty(visible, (rows,), _dtype(visible))
+    energy = empty(visible, (rows,), _dtype(visible))
+    native_module(visible).hybrid_monte_carlo(
         model,
         visible,
         trajectories,

@@ -24,13 +24,14 @@ zero, the zeros are skipped.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ictus import _core
-from ictus._core import ContrastiveDivergence, DeltaRule, RbmModel
+from ictus._core import RbmModel
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 
 __all__ = [
@@ -49,6 +50,70 @@ __all__ = [
 #: The units by name, and the numbers by which the native kernels know them.
 VISIBLE_UNITS = {"bernoulli": 0, "gaussian": 1, "softmax": 2, "labelled": 4}
 HIDDEN_UNITS = {"bernoulli": 0, "gaussian": 1, "rectified": 3}
+
+
+class ContrastiveDivergence(_core.ContrastiveDivergence):
+    """Updates of a model by contrastive divergence, and their state, where its arrays lie.
+
+    Contrastive divergence (Hinton 2002) or its persistent form (Tieleman 2008); ``update(data)``
+    makes one update of all parameters in place.
+
+    Parameters
+    ----------
+    model : RbmModel
+        Its weights and biases are changed by the updates.
+    weights_velocity : array, shape (visible units, hidden units)
+    *state : arrays, shape (visible units,) and (hidden units,)
+        The velocities of the visible and of the hidden biases.
+    **more : arrays, optional
+        ``particles`` (chains, hidden units) of persistent chains; ``fast_weights``; the weights of
+        a context and their velocities (``visible_context``, ``hidden_context``,
+        ``visible_context_velocity``, ``hidden_context_velocity``); ``log_variance`` and its
+        velocity ``log_variance_velocity``; ``activity`` (hidden units,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape or strides, arrays that overlap or have no meaning together.
+    """
+
+    def __new__(
+        cls, model: RbmModel, weights_velocity: FloatArray, *state: Any, **more: Any
+    ) -> ContrastiveDivergence:  # the native object of the device
+        native = native_module(weights_velocity)
+        made: ContrastiveDivergence = native.ContrastiveDivergence(
+            model, weights_velocity, *state, **more
+        )
+        return made
+
+
+class DeltaRule(_core.DeltaRule):
+    """Updates of one layer of a directed net by the delta rule, where its arrays lie.
+
+    ``update(given, target)`` makes one update in place (wake-sleep: Hinton, Dayan, Frey & Neal
+    1995).
+
+    Parameters
+    ----------
+    model : RbmModel
+        Its weights and the bias of the layer are changed by the updates.
+    hidden : bool
+        Whether the hidden units learn, given visible ones; else the visible ones, given hidden.
+    weights_velocity : array, shape (visible units, hidden units)
+    bias_velocity : array, shape (units of the layer,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong dtype, shape or strides, or arrays that overlap.
+    """
+
+    def __new__(
+        cls, model: RbmModel, hidden: bool, weights_velocity: FloatArray, bias_velocity: FloatArray
+    ) -> DeltaRule:  # the native object of the device
+        native = native_module(weights_velocity)
+        made: DeltaRule = native.DeltaRule(model, hidden, weights_velocity, bias_velocity)
+        return made
 
 
 def _number(argument: str, numbers: dict[str, int], name: str) -> int:
@@ -94,7 +159,7 @@ def rbm_model(
     ValueError
         A wrong shape, gaps in an array, an unknown kind of units, a group size that does not fit.
     """
-    return RbmModel(
+    model: RbmModel = native_module(weights).RbmModel(
         weights,
         visible_bias,
         hidden_bias,
@@ -103,6 +168,7 @@ def rbm_model(
         _number("hidden_type", HIDDEN_UNITS, hidden_type),
         group_size,
     )
+    return model
 
 
 @takes_arrays
@@ -145,7 +211,7 @@ def hidden_layer(
     TypeError, ValueError
         Wrong dtype, shape, strides or overlap; an argument that has no meaning for these units.
     """
-    _core.hidden_layer(
+    native_module(visible).hidden_layer(
         model,
         visible,
         row_bias,
@@ -180,7 +246,7 @@ def visible_layer(
     of labelled units ``sigmoid(x)``, and ``softmax(x)`` over the label.
     Parameters and errors as of :func:`hidden_layer`, the two sides exchanged.
     """
-    _core.visible_layer(
+    native_module(hidden).visible_layer(
         model,
         hidden,
         row_bias,
@@ -224,9 +290,9 @@ def free_energy(
         closed form.
     """
     if out is None:
-        known = isinstance(visible, np.ndarray) and visible.ndim > 0
-        out = np.empty(visible.shape[0] if known else 0, visible.dtype if known else np.float32)
-    _core.free_energy(model, visible, inverse_temperature, out)
+        known = is_array(visible) and visible.ndim > 0
+        out = empty(visible, visible.shape[:1]) if known else np.empty(0, np.float32)
+    native_module(visible).free_energy(model, visible, inverse_temperature, out)
     return out
 
 
@@ -251,4 +317,4 @@ def label_energies(model: RbmModel, visible: FloatArray, out: FloatArray) -> Non
     TypeError, ValueError
         Wrong dtype, shape, strides or overlap; other units.
     """
-    _core.label_energies(model, visible, out)
+    native_module(visible).label_energies(model, visible, out)

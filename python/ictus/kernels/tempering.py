@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus import _core
 from ictus._core import RbmModel
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import takes_arrays
 
 __all__ = ["anneal", "parallel_tempering"]
@@ -64,7 +64,8 @@ def anneal(
     TypeError, ValueError
         Wrong dtype, shape, strides or overlap; rectified hidden units.
     """
-    _core.anneal(model, base_bias, inverse_temperature, visible, log_weights, seed, stream)
+    native = native_module(visible)
+    native.anneal(model, base_bias, inverse_temperature, visible, log_weights, seed, stream)
 
 
 @takes_arrays
@@ -114,7 +115,7 @@ def parallel_tempering(
     TypeError, ValueError
         Wrong dtype, shape, strides or overlap; rectified hidden units; indices that do not fit.
     """
-    _core.parallel_tempering(
+    native_module(visible).parallel_tempering(
         model,
         base_bias,
         inverse_temperature,
