@@ -3,8 +3,11 @@
 // be on that device. The device that was current before is current again after the call.
 #include "bindings/arguments.h"
 
+#include <map>
 #include <new>
+#include <utility>
 
+#include "bindings/model.h"
 #include "call.h"
 #include "call_state.h"
 #include "dlpack.h"
@@ -173,9 +176,33 @@ void Check::not_an_array(const char* name, py::handle object) const {
   type_error(name, std::string("must be an array on a GPU, got ") + Py_TYPE(object.ptr())->tp_name);
 }
 
-std::int64_t Check::first_outside(const View<const std::int64_t>& vector, std::int64_t low,
-                                  std::int64_t high, std::int64_t& value) {
+template <class T>
+std::int64_t Check::first_outside(const View<const T>& vector, std::int64_t low, std::int64_t high,
+                                  std::int64_t& value) {
   return cuda::first_outside(vector.data, vector.shape[0], vector.stride[0], low, high, value);
+}
+template std::int64_t Check::first_outside(const View<const std::int64_t>&, std::int64_t,
+                                           std::int64_t, std::int64_t&);
+template std::int64_t Check::first_outside(const View<const std::int32_t>&, std::int64_t,
+                                           std::int64_t, std::int64_t&);
+template std::int64_t Check::first_outside(const View<const std::uint16_t>&, std::int64_t,
+                                           std::int64_t, std::int64_t&);
+
+void Check::clear(void* memory, std::size_t bytes) {
+  cuda::check(cudaMemsetAsync(memory, 0, bytes, call().stream), "clearing memory");
+}
+
+void Check::copy(void* to, const void* from, std::size_t bytes) {
+  cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, call().stream), "copy");
+}
+
+void Check::copy_to_host(void* to, const void* from, std::size_t bytes) {
+  cuda::fetch(to, from, bytes);
+}
+
+void* thread_workspace(std::int64_t bytes) {
+  thread_local std::map<std::pair<int, cudaStream_t>, Workspace> all;
+  return all[{call().device, call().stream}].reserve(bytes);
 }
 
 }  // namespace ictus::bindings

@@ -8,13 +8,20 @@
   X(conjugate_gradient, ConjugateGradientKernels)       \
   X(convolution, ConvolutionKernels)                    \
   X(gemm, GemmKernels)                                  \
+  X(gru, GruKernels)                                    \
+  X(hamming, HammingKernels)                            \
   X(loss, LossKernels)                                  \
+  X(lstm, LstmKernels)                                  \
   X(mean_covariance, MeanCovarianceKernels)             \
   X(noise, NoiseKernels)                                \
   X(optimizer, OptimizerKernels)                        \
   X(pooled_convolution, PooledConvolutionKernels)       \
+  X(pooling, PoolingKernels)                            \
   X(probabilistic_pooling, ProbabilisticPoolingKernels) \
   X(random, RandomKernels)                              \
   X(rbm, RbmKernels)                                    \
+  X(recurrent, RecurrentLayerKernels)                   \
   X(reduction, ReductionKernels)                        \
-  X(tempering, TemperingKernels)
+  X(spectrogram, SpectrogramKernels)                    \
+  X(tempering, TemperingKernels)                        \
+  X(viterbi, ViterbiKernels)

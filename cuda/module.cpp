@@ -22,6 +22,7 @@ PYBIND11_MODULE(ICTUS_CUDA_MODULE, module) {
   module.def("set_stream", &ictus::cuda::set_stream, py::arg("stream"),
              "The stream, as an address, of calls of this thread whose arrays do not name one.");
   ictus::cuda::register_tests(module);
+  ictus::bindings::register_sequences(module);
   py::list families;
 #define ICTUS_REGISTER(family, Table)         \
   ictus::bindings::register_##family(module); \

@@ -64,6 +64,12 @@ class _OfDevice:
             return _OfDevice(value, self._module, self._calls)
         return value
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._native, name, self._inside(value))
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._native, name)
         if not callable(found):

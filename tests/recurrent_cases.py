@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from tests import reference_recurrent as reference
 from tests.reference_recurrent import GATES, STATES, Parameters
 from tests.tolerance import epsilon
@@ -38,7 +38,7 @@ class Case:
         self.generator = generator
         self.parameters = self.random_parameters()
         self.layer = self.make_layer(self.parameters)
-        self.sequences = _core.Sequences(np.array(self.lengths))
+        self.sequences = self.native.Sequences(np.array(self.lengths))
         rows, wide = sum(self.lengths), self.directions * self.units
         self.x = self.normal(rows, self.inputs)
         self.initial = self.normal(*self.state_shape, scale=0.5)
@@ -49,6 +49,10 @@ class Case:
             np.full((rows, wide), np.nan, self.dtype),
             np.full((rows, wide), np.nan, self.dtype),
         )
+
+    @property
+    def native(self):
+        return native_module(self.parameters.bias)
 
     @property
     def state_shape(self) -> tuple[int, int, int, int]:
@@ -76,7 +80,7 @@ class Case:
 
     def make_layer(self, parameters: Parameters):
         number = {"tanh": 2, "relu": 3}[self.activation]
-        return getattr(_core, LAYERS[self.cell])(*parameters, number)
+        return getattr(self.native, LAYERS[self.cell])(*parameters, number)
 
     def run(self, record: bool = True) -> tuple[np.ndarray, np.ndarray]:
         kept = self.record if record else (None, None, None)

@@ -154,7 +154,7 @@ def check_stream(case: Case) -> None:
     """Frames one by one, and blocks of any size, equal the whole; the state can be set and read."""
     (length,) = case.lengths
     case.run(record=False)
-    stream = getattr(_core, STREAMS[case.cell])(case.layer)
+    stream = getattr(case.native, STREAMS[case.cell])(case.layer)
     for blocks in ([1] * length, [length], [2, 0, length - 3, 1]):
         stream.state = np.ascontiguousarray(case.initial[:, 0, 0])
         y = np.full_like(case.y, np.nan)

@@ -13,6 +13,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -76,8 +77,15 @@ class Check {
 
   // Whether all elements of a vector are in [low, high); the number of the first that is not,
   // else -1. Its value goes to `value`.
-  static std::int64_t first_outside(const View<const std::int64_t>& vector, std::int64_t low,
+  template <class T>
+  static std::int64_t first_outside(const View<const T>& vector, std::int64_t low,
                                     std::int64_t high, std::int64_t& value);
+
+  // Memory that the binding has from core/memory.h, which a GPU's is not the host's: zeros, copies
+  // of arrays into it, and copies of it that the host reads, which waits.
+  static void clear(void* memory, std::size_t bytes);
+  static void copy(void* to, const void* from, std::size_t bytes);
+  static void copy_to_host(void* to, const void* from, std::size_t bytes);
 
   // Whether `object` is None.
   static bool absent(py::handle object) { return object.is_none(); }

@@ -48,8 +48,11 @@ void nearest(py::handle codes, py::handle queries, std::int64_t k, std::int64_t 
   check.disjoint("distances", d, "numbers", n);
   check.disjoint("keys", room, "distances", d);
   check.disjoint("keys", room, "numbers", n);
-  const ReleaseGil release(operations(scan));
-  kernels().nearest({scan, k, room.data, d.data, n.data});
+  {
+    const ReleaseGil release(operations(scan));
+    kernels().nearest({scan, k, room.data, d.data, n.data});
+  }
+  check.finish();
 }
 
 std::int64_t within_parts(std::int64_t count, std::int64_t queries) {
@@ -64,13 +67,17 @@ void within(py::handle codes, py::handle queries, std::int64_t radius, py::handl
   const auto o =
       check.contiguous<const std::int64_t>("offsets", offsets, {scan.queries * parts + 1});
   const auto room = check.contiguous<std::uint64_t>("keys", keys, {kAny}, Access::write);
-  check_offsets(check, o, room.shape[0]);
+  check_offsets(check, check.on_host<std::int64_t>("offsets", offsets, {scan.queries * parts + 1}),
+                room.shape[0]);
   const auto c =
       check.contiguous<std::int64_t>("counts", counts, {scan.queries, parts}, Access::write);
   check.disjoint("counts", c, "offsets", o);
   check.disjoint("keys", room, "counts", c);
-  const ReleaseGil release(operations(scan));
-  kernels().within({scan, parts, o.data, room.data, c.data});
+  {
+    const ReleaseGil release(operations(scan));
+    kernels().within({scan, parts, o.data, room.data, c.data});
+  }
+  check.finish();
 }
 
 }  // namespace

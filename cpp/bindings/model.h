@@ -33,11 +33,9 @@ class Workspace {
   std::size_t capacity_ = 0;
 };
 
-// Each thread's own, for calls that may come from several threads at a time.
-inline void* thread_workspace(std::int64_t bytes) {
-  thread_local Workspace workspace;
-  return workspace.reserve(bytes);
-}
+// Each thread's own, for calls that may come from several threads at a time; on a GPU also that of
+// the call's device and stream.
+void* thread_workspace(std::int64_t bytes);
 
 // Either scalar's version of a struct, and the Python arrays it points into.
 template <template <class> class S>

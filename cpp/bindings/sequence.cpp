@@ -10,13 +10,13 @@ namespace ictus::bindings {
 
 SequenceLengths::SequenceLengths(py::handle lengths) {
   const Check check("Sequences");
-  const View<const std::int64_t> v = check.strided<const std::int64_t>("lengths", lengths, {kAny});
+  const View<const std::int64_t> v = check.on_host<std::int64_t>("lengths", lengths, {kAny});
   const auto count = static_cast<std::size_t>(v.shape[0]);
   lengths_.resize(count);
   first_row_.resize(count);
   order_.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
-    const std::int64_t length = v.data[static_cast<std::int64_t>(i) * v.stride[0]];
+    const std::int64_t length = v.data[i];
     if (length < 1 || length > (std::int64_t{1} << 40)) {
       check.value_error("lengths", "must be positive, got " + std::to_string(length) +
                                        " for sequence " + std::to_string(i));
@@ -59,8 +59,9 @@ void RecurrentArrays::check_arrays(const Check& check, int extra_rows) {
   const auto look = [&](int index, const char* name, std::initializer_list<std::int64_t> shape) {
     const View<const T> v = check.contiguous<const T>(name, arrays_[index], shape);
     pointers_[index] = const_cast<T*>(v.data);
-    const bool flag = arrays_[index].attr("flags").attr("writeable").cast<bool>();
-    writeable_ = writeable_ && flag;
+    ArrayFacts facts;
+    check.read(name, arrays_[index], facts);
+    writeable_ = writeable_ && facts.writeable;
     return v;
   };
   const View<const T> recurrent = look(1, "recurrent_weights", {kAny, kAny, kAny});
@@ -86,6 +87,11 @@ void RecurrentArrays::check_arrays(const Check& check, int extra_rows) {
   }
 }
 
+void RecurrentArrays::enter(const Check& check) const {
+  ArrayFacts facts;
+  check.read("input_weights", arrays_[0], facts);
+}
+
 void RecurrentArrays::require_same_shapes(const Check& check, const char* argument,
                                           const RecurrentArrays& other) const {
   const bool same = inputs == other.inputs && units == other.units &&
@@ -99,7 +105,9 @@ void RecurrentArrays::require_writeable(const Check& check, const char* argument
 }
 
 void register_sequences(py::module_& module) {
-  py::class_<SequenceLengths>(module, "Sequences", "The lengths of a ragged batch.")
+  // _core and _cuda each have their own.
+  py::class_<SequenceLengths>(module, "Sequences", py::module_local(),
+                              "The lengths of a ragged batch.")
       .def(py::init<py::object>(), py::arg("lengths"))
       .def_property_readonly("count", [](const SequenceLengths& s) { return s.get().count; })
       .def_property_readonly("rows", [](const SequenceLengths& s) { return s.get().rows; });

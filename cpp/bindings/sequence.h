@@ -60,6 +60,8 @@ class RecurrentArrays {
   void require_same_shapes(const Check& check, const char* argument,
                            const RecurrentArrays& other) const;
   void require_writeable(const Check& check, const char* argument) const;
+  // Looks at the first array again: on a GPU it says on which device the call runs.
+  void enter(const Check& check) const;
 
   std::int64_t inputs = 0, units = 0, directions = 0;
   const std::int64_t gate_count, state_count;
@@ -112,6 +114,7 @@ class RecurrentFamily : public RecurrentArrays {
                py::handle previous) const {
     static const std::string name = std::string(Family::kName) + ".forward";
     const Check check(name.c_str());
+    enter(check);
     with_type([&](auto scalar) {
       using T = decltype(scalar);
       RecurrentForward<T> a = {};
@@ -135,6 +138,7 @@ class RecurrentFamily : public RecurrentArrays {
       const ReleaseGil release(work(rows));
       kernels.forward(a);
     });
+    check.finish();
   }
 
   void backward(const SequenceLengths& lengths, py::handle x, py::handle y,
@@ -144,6 +148,7 @@ class RecurrentFamily : public RecurrentArrays {
                 bool accumulate) const {
     static const std::string name = std::string(Family::kName) + ".backward";
     const Check check(name.c_str());
+    enter(check);
     require_same_shapes(check, "gradients", gradients);
     gradients.require_writeable(check, "gradients");
     with_type([&](auto scalar) {
@@ -188,6 +193,7 @@ class RecurrentFamily : public RecurrentArrays {
       const ReleaseGil release(3 * work(rows));
       kernels.backward(a);
     });
+    check.finish();
   }
 
   void tangent(const SequenceLengths& lengths, py::handle x, py::handle y, py::handle initial_state,
@@ -195,6 +201,7 @@ class RecurrentFamily : public RecurrentArrays {
                const RecurrentFamily& direction, py::handle y_dot, py::handle final_dot) const {
     static const std::string name = std::string(Family::kName) + ".tangent";
     const Check check(name.c_str());
+    enter(check);
     require_same_shapes(check, "direction", direction);
     with_type([&](auto scalar) {
       using T = decltype(scalar);
@@ -228,6 +235,7 @@ class RecurrentFamily : public RecurrentArrays {
       const ReleaseGil release(3 * work(rows));
       kernels.tangent(a);
     });
+    check.finish();
   }
 
   template <class Body>
@@ -253,6 +261,7 @@ class RecurrentStream {
     const auto& l = family();
     const Check check("stream");
     if (l.directions != 1) check.value_error("layer", "must have one direction to run in time");
+    l.enter(check);
     state_.reserve(l.state_count * l.units * 8);
     reset();
     pack();
@@ -261,11 +270,16 @@ class RecurrentStream {
   // The state back to zeros.
   void reset() {
     const auto& l = family();
-    __builtin_memset(state_.reserve(0), 0, static_cast<std::size_t>(l.state_count * l.units * 8));
+    const Check check("reset");
+    l.enter(check);
+    Check::clear(state_.reserve(0), static_cast<std::size_t>(l.state_count * l.units * 8));
+    check.finish();
   }
 
   void pack() {
     const auto& l = family();
+    const Check check("pack");
+    l.enter(check);
     l.with_type([&](auto scalar) {
       using T = decltype(scalar);
       const auto& kernels = Family::template kernels<T>();
@@ -274,11 +288,13 @@ class RecurrentStream {
       room_.reserve(kernels.step_workspace(parameters));
       level_ = level();
     });
+    check.finish();
   }
 
   void step(py::handle x, py::handle y) {
     const auto& l = family();
     const Check check("step");
+    l.enter(check);
     if (level_ != level()) pack();
     l.with_type([&](auto scalar) {
       using T = decltype(scalar);
@@ -289,26 +305,35 @@ class RecurrentStream {
                                           vx.data, row_stride(vx), vy.data, row_stride(vy),
                                           static_cast<T*>(state_.reserve(0)), room_.reserve(0)});
     });
+    check.finish();
   }
 
-  // Copies of the state, (states, units).
+  // Copies of the state, (states, units), as NumPy's arrays.
   py::object get_state() {
     const auto& l = family();
+    const Check check("state");
+    l.enter(check);
     py::object result;
     l.with_type([&](auto scalar) {
       using T = decltype(scalar);
-      result = py::array_t<T>({l.state_count, l.units}, static_cast<T*>(state_.reserve(0)));
+      py::array_t<T> copy({l.state_count, l.units});
+      Check::copy_to_host(copy.mutable_data(), state_.reserve(0),
+                          static_cast<std::size_t>(copy.nbytes()));
+      result = std::move(copy);
     });
+    check.finish();
     return result;
   }
   void set_state(py::handle state) {
     const auto& l = family();
+    const Check check("stream");
+    l.enter(check);
     l.with_type([&](auto scalar) {
       using T = decltype(scalar);
-      const View<const T> v =
-          Check("stream").contiguous<const T>("state", state, {l.state_count, l.units});
-      __builtin_memcpy(state_.reserve(0), v.data, static_cast<std::size_t>(v.size()) * sizeof(T));
+      const View<const T> v = check.contiguous<const T>("state", state, {l.state_count, l.units});
+      Check::copy(state_.reserve(0), v.data, static_cast<std::size_t>(v.size()) * sizeof(T));
     });
+    check.finish();
   }
 
  private:

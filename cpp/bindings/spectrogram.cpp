@@ -33,23 +33,22 @@ void spectrogram(py::handle signal, py::handle starts, py::handle window, std::i
     using T = decltype(scalar);
     const auto x = check.contiguous<const T>("signal", signal, {kAny});
     const auto s = check.contiguous<const std::int64_t>("starts", starts, {kAny});
-    for (std::int64_t i = 0; i < s.shape[0]; ++i) {
-      check.require(s.data[i] > -kFar && s.data[i] < kFar, "starts", "within 2^60 samples",
-                    static_cast<double>(s.data[i]));
-    }
+    std::int64_t value = 0;
+    check.require(Check::first_outside(s, 1 - kFar, kFar, value) < 0, "starts",
+                  "within 2^60 samples", static_cast<double>(value));
     const auto w = check.contiguous<const T>("window", window, {kAny});
     check.require(w.shape[0] <= size, "window", "no longer than the transform",
                   static_cast<double>(w.shape[0]));
     const auto t = check.contiguous<const T>("twiddles", twiddles, {size, 2});
     const auto p = check.contiguous<const std::int32_t>("positions", positions, {size / 2});
-    for (std::int64_t k = 0; k < size / 2; ++k) {
-      check.require(p.data[k] >= 0 && p.data[k] < size / 2, "positions", "in [0, size / 2)",
-                    p.data[k]);
-    }
+    check.require(Check::first_outside(p, 0, size / 2, value) < 0, "positions", "in [0, size / 2)",
+                  static_cast<double>(value));
     const auto f = check.contiguous<const std::int32_t>("first", first, {kAny});
     const auto o = check.contiguous<const std::int32_t>("offsets", offsets, {f.shape[0] + 1});
     const auto v = check.contiguous<const T>("weights", weights, {kAny});
-    check_filters(check, f, o, v.shape[0], size / 2 + 1);
+    check_filters(check, check.on_host<std::int32_t>("first", first, {f.shape[0]}),
+                  check.on_host<std::int32_t>("offsets", offsets, {f.shape[0] + 1}), v.shape[0],
+                  size / 2 + 1);
     const View<T> y = check.rows<T>("out", out, {s.shape[0], f.shape[0]}, Access::write);
     check.disjoint("out", y, "signal", x);
     const ReleaseGil release(40.0 * static_cast<double>(size) * static_cast<double>(s.shape[0]));

@@ -25,21 +25,27 @@ BarPointer<T> bar_pointer(const Check& check, const Model& model, std::int64_t c
   const auto zones =
       check.contiguous<const std::int32_t>("beat_states", model.beat_states, {beats, n});
   const auto transitions = check.contiguous<const T>("transitions", model.transitions, {n, n});
-  std::int64_t total = 0;
+  // What the checks look at; on a GPU it is fetched.
+  const auto length = check.on_host<std::int32_t>("lengths", model.lengths, {n});
+  const auto zone = check.on_host<std::int32_t>("beat_states", model.beat_states, {beats, n});
+  const auto column = check.on_host<std::int32_t>("beat_columns", model.beat_columns, {beats});
+  std::int64_t total = 0, shortest = length.data[0];
   for (std::int64_t i = 0; i < n; ++i) {
-    check.require(lengths.data[i] > 0, "lengths", "at least 1", lengths.data[i]);
-    total += lengths.data[i];
+    check.require(length.data[i] > 0, "lengths", "at least 1", length.data[i]);
+    total += length.data[i];
+    shortest = length.data[i] < shortest ? length.data[i] : shortest;
   }
   check.require(total * beats < INT32_MAX, "lengths", "fewer than 2^31 states in all",
                 static_cast<double>(total) * static_cast<double>(beats));
   for (std::int64_t i = 0; i < beats * n; ++i) {
-    check.require(zones.data[i] > 0, "beat_states", "at least 1", zones.data[i]);
+    check.require(zone.data[i] > 0, "beat_states", "at least 1", zone.data[i]);
   }
   for (std::int64_t b = 0; b < beats; ++b) {
-    check.require(columns_of.data[b] >= 0 && (columns < 0 || columns_of.data[b] < columns),
-                  "beat_columns", "columns of the densities", columns_of.data[b]);
+    check.require(column.data[b] >= 0 && (columns < 0 || column.data[b] < columns), "beat_columns",
+                  "columns of the densities", column.data[b]);
   }
-  return {beats, n, lengths.data, zones.data, columns_of.data, transitions.data, total * beats};
+  return {beats,         n,       lengths.data, zones.data, columns_of.data, transitions.data,
+          total * beats, shortest};
 }
 
 double operations(std::int64_t frames, std::int64_t states) {
@@ -78,13 +84,13 @@ void trace(py::handle lengths, py::handle beat_states, py::handle beat_columns,
       p = check.contiguous<std::int32_t>("path", path, {o.shape[0]}, Access::write);
       check.disjoint("path", p, "states", s);
     }
-    for (std::int64_t k = 0; k < s.shape[0]; ++k) {
-      check.require(s.data[k] >= 0 && s.data[k] < m.states, "states", "states of the model",
-                    s.data[k]);
-    }
-    for (std::int64_t i = 0; i < o.size(); ++i) {
-      check.require(o.data[i] < m.intervals, "origins", "intervals of the model", o.data[i]);
-    }
+    std::int64_t value = 0;
+    check.require(
+        Check::first_outside<std::int32_t>({s.data, 1, {s.shape[0]}, {1}}, 0, m.states, value) < 0,
+        "states", "states of the model", static_cast<double>(value));
+    check.require(Check::first_outside<std::uint16_t>({o.data, 1, {o.size()}, {1}}, 0, m.intervals,
+                                                      value) < 0,
+                  "origins", "intervals of the model", static_cast<double>(value));
     tables<T>().viterbi->trace(m, o.shape[0], o.data, s.shape[0], s.data, p.data);
   });
 }

@@ -24,6 +24,7 @@ struct BarPointer {
   const std::int32_t* beat_columns;  // (beats)
   const T* transitions;              // (intervals, intervals) from, to; logarithms for Viterbi
   std::int64_t states;               // beats * sum of lengths
+  std::int64_t shortest;             // of the lengths
 };
 
 template <class T>

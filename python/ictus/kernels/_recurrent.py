@@ -8,6 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus._core import Sequences
+from ictus.kernels._device import (
+    contiguous,
+    device_of,
+    empty,
+    is_array,
+    native_module,
+    zeros,
+)
 
 Array = NDArray[Any]
 
@@ -41,17 +49,18 @@ def frames_of(function: str, x: Any, lengths: Any) -> tuple[Array, Sequences, Ar
 
     Also their Sequences, and which (sequence, step) are frames where some are padding.
     """
-    if not isinstance(x, np.ndarray) or x.ndim != 3:
-        got = x.shape if isinstance(x, np.ndarray) else type(x).__name__
+    if not is_array(x) or x.ndim != 3:
+        got = x.shape if is_array(x) else type(x).__name__
         raise ValueError(f"{function}: x must have shape (batch, time, features), got {got}")
     count, time, features = x.shape
     if lengths is None:
         lengths = np.full(count, time, np.int64)
     values = check_lengths(function, lengths, count, time)
+    sequences = native_module(x).Sequences(values)
     if (values == time).all():
-        return np.ascontiguousarray(x).reshape(count * time, features), Sequences(values), None
-    used = np.arange(time) < values[:, None]
-    return x[used], Sequences(values), used
+        return contiguous(x).reshape(count * time, features), sequences, None
+    used = device_of(x).arrays.asarray(np.arange(time) < values[:, None])
+    return x[used], sequences, used
 
 
 def run(
@@ -60,11 +69,11 @@ def run(
     """Run a layer over a batch: outputs (batch, time, directions * units), final state."""
     frames, sequences, used = frames_of(function, x, lengths)
     columns = layer.directions * layer.units
-    y = np.empty((len(frames), columns), frames.dtype)
-    final = np.empty((states, layer.directions, sequences.count, layer.units), frames.dtype)
+    y = empty(frames, (len(frames), columns))
+    final = empty(frames, (states, layer.directions, sequences.count, layer.units))
     layer.forward(sequences, frames, y, initial_state, final, None, None, None)
     if used is None:
         return y.reshape(*x.shape[:2], columns), final
-    padded = np.zeros((*x.shape[:2], columns), frames.dtype)
+    padded = zeros(frames, (*x.shape[:2], columns))
     padded[used] = y
     return padded, final

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ictus._core import GRULayer, GRUStream
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels._recurrent import run
 
@@ -60,5 +61,5 @@ def gru(
     TypeError, ValueError
         Wrong dtype, shape or strides; a length that is not in ``1 .. time``.
     """
-    layer = GRULayer(input_weights, recurrent_weights, bias, recurrent_bias)
+    layer = native_module(x).GRULayer(input_weights, recurrent_weights, bias, recurrent_bias)
     return run("gru", layer, 1, x, lengths, initial_state)

@@ -7,8 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ictus import _core
 from ictus.kernels._arrays import Array
+from ictus.kernels._device import (
+    contiguous,
+    device_of,
+    empty,
+    is_array,
+    is_device_array,
+    native_module,
+    to_host,
+    zeros,
+)
 from ictus.kernels._foreign import takes_arrays
 
 # A key is distance * 2**48 + number (include/ictus/hamming.h).
@@ -72,11 +81,13 @@ def code_words(codes: Array, name: str = "codes") -> Words:
     TypeError, ValueError
         Another dtype, not two axes, or codes of no bits.
     """
-    if not isinstance(codes, np.ndarray) or codes.dtype not in (np.uint8, np.uint64):
-        got = codes.dtype if isinstance(codes, np.ndarray) else type(codes).__name__
+    if not is_array(codes) or codes.dtype not in (np.uint8, np.uint64):
+        got = codes.dtype if is_array(codes) else type(codes).__name__
         raise TypeError(f"{name} must be an array of uint8 (packed bits) or uint64, got {got}")
     if codes.ndim != 2 or codes.shape[1] == 0:
         raise ValueError(f"{name} must have shape (codes, bytes), bytes > 0, got {codes.shape}")
+    if is_device_array(codes) and not isinstance(codes, np.ndarray):
+        return _words_on_device(codes)
     if codes.dtype == np.uint64:
         return np.require(codes, requirements=["C", "A"])
     missing = -codes.shape[1] % 8
@@ -84,6 +95,17 @@ def code_words(codes: Array, name: str = "codes") -> Words:
         codes = np.pad(codes, ((0, 0), (0, missing)))
     # Bytes that came over a network may lie anywhere.
     return np.require(np.ascontiguousarray(codes).view(np.uint64), requirements=["C", "A"])
+
+
+def _words_on_device(codes: Array) -> Words:
+    if codes.dtype == np.uint64:
+        return contiguous(codes)  # type: ignore[no-any-return]
+    missing = -codes.shape[1] % 8
+    if missing:
+        padded = zeros(codes, (codes.shape[0], codes.shape[1] + missing))
+        padded[:, : codes.shape[1]] = codes
+        codes = padded
+    return contiguous(codes).view(np.uint64)  # type: ignore[no-any-return]
 
 
 @takes_arrays
@@ -125,11 +147,12 @@ def hamming_nearest(
     """
     base, asked = code_words(codes), code_words(queries, "queries")
     reach = base.shape[1] * 64 if radius is None else radius
-    room = _core.hamming_nearest_keys(len(base), len(asked), max(k, 1))
-    keys = np.empty(room, np.uint64)
-    distances = np.empty((len(asked), max(k, 1)), np.int32)
-    numbers = np.empty((len(asked), max(k, 1)), np.int64)
-    _core.hamming_nearest(base, asked, k, reach, removed, keys, distances, numbers)
+    native = native_module(base)
+    room = native.hamming_nearest_keys(len(base), len(asked), max(k, 1))
+    keys = empty(base, (room,), np.uint64)
+    distances = empty(base, (len(asked), max(k, 1)), np.int32)
+    numbers = empty(base, (len(asked), max(k, 1)), np.int64)
+    native.hamming_nearest(base, asked, k, reach, removed, keys, distances, numbers)
     return Nearest(distances, numbers)
 
 
@@ -160,20 +183,24 @@ def hamming_within(
         As :func:`hamming_nearest`.
     """
     base, asked = code_words(codes), code_words(queries, "queries")
-    parts = _core.hamming_within_parts(len(base), len(asked))
+    native, arrays = native_module(base), device_of(base).arrays
+    parts = native.hamming_within_parts(len(base), len(asked))
     counts = np.full((len(asked), parts), -(-FIRST_ROOM // parts), np.int64)
     while True:
-        room = counts.copy()
+        # What decides about memory is looked at on the host, on a GPU's results too.
+        room = counts
         offsets = room_offsets(room)
-        keys = np.empty(offsets[-1], np.uint64)
-        _core.hamming_within(base, asked, radius, removed, offsets, keys, counts)
+        keys = empty(base, (int(offsets[-1]),), np.uint64)
+        found = empty(base, counts.shape, np.int64)
+        native.hamming_within(base, asked, radius, removed, arrays.asarray(offsets), keys, found)
+        counts = to_host(found)
         if (counts <= room).all():
             break
     keys = used_keys(keys, offsets, counts)
     result = room_offsets(counts.sum(axis=1))
     for begin, end in zip(result[:-1].tolist(), result[1:].tolist(), strict=True):
         keys[begin:end].sort()
-    return Within(result, *read_keys(keys))
+    return Within(arrays.asarray(result), *read_keys(keys))
 
 
 def room_offsets(room: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -190,7 +217,8 @@ def used_keys(keys: Words, offsets: npt.NDArray[np.int64], counts: npt.NDArray[n
     if total == len(keys):
         return keys
     gaps = offsets[:-1] - (np.cumsum(flat) - flat)
-    used: Words = keys[np.arange(total) + np.repeat(gaps, flat)]
+    places = np.arange(total) + np.repeat(gaps, flat)
+    used: Words = keys[device_of(keys).arrays.asarray(places)]
     return used
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ictus._core import LSTMLayer, LSTMStream
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels._recurrent import run
 
@@ -61,5 +62,5 @@ def lstm(
     TypeError, ValueError
         Wrong dtype, shape or strides; a length that is not in ``1 .. time``.
     """
-    layer = LSTMLayer(input_weights, recurrent_weights, bias, peepholes)
+    layer = native_module(x).LSTMLayer(input_weights, recurrent_weights, bias, peepholes)
     return run("lstm", layer, 2, x, lengths, initial_state)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import empty, is_array, native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels.convolution import Padding, Pair, padded, pair
 
@@ -31,7 +31,7 @@ def _places(
     dilation: int | Sequence[int],
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The shape of the result, and the geometry that the native functions take."""
-    if not isinstance(x, np.ndarray):
+    if not is_array(x):
         raise TypeError(f"{function}: x must be a NumPy array, got {type(x).__name__}")
     if x.ndim != 4:
         raise ValueError(f"{function}: x must have 4 axes, got shape {x.shape}")
@@ -43,11 +43,11 @@ def _places(
 
 
 def _made(
-    function: str, name: str, array: Array | None, shape: tuple[int, ...], dtype: np.dtype
+    function: str, name: str, array: Array | None, shape: tuple[int, ...], like: Array
 ) -> Array:
     if array is None:
-        return np.empty(shape, dtype)
-    if not isinstance(array, np.ndarray) or array.shape != shape:
+        return empty(like, shape)  # type: ignore[no-any-return]
+    if not is_array(array) or array.shape != shape:
         raise ValueError(
             f"{function}: {name} must have shape {shape}, got {getattr(array, 'shape', array)!r}"
         )
@@ -90,8 +90,8 @@ def max_pooling(
         sees no pixel.
     """
     shape, geometry = _places("max_pooling", x, window, stride, padding, dilation)
-    out = _made("max_pooling", "out", out, shape, x.dtype)
-    _core.max_pooling(x, out, argmax, geometry)
+    out = _made("max_pooling", "out", out, shape, x)
+    native_module(x).max_pooling(x, out, argmax, geometry)
     return out
 
 
@@ -110,8 +110,8 @@ def average_pooling(
     Its derivative along x is the average of the derivatives: the same function.
     """
     shape, geometry = _places("average_pooling", x, window, stride, padding, dilation)
-    out = _made("average_pooling", "out", out, shape, x.dtype)
-    _core.average_pooling(x, out, geometry)
+    out = _made("average_pooling", "out", out, shape, x)
+    native_module(x).average_pooling(x, out, geometry)
     return out
 
 
@@ -151,7 +151,7 @@ def max_pooling_backward(
         As of :func:`max_pooling`.
     """
     geometry = _geometry(window, stride, padding, dilation)
-    _core.max_pooling_backward(y_gradient, argmax, out, geometry)
+    native_module(y_gradient).max_pooling_backward(y_gradient, argmax, out, geometry)
     return out
 
 
@@ -171,7 +171,7 @@ def max_pooling_tangent(
     Arguments as of :func:`max_pooling_backward`, with the shapes of x and y exchanged.
     """
     geometry = _geometry(window, stride, padding, dilation)
-    _core.max_pooling_tangent(x_dot, argmax, out, geometry)
+    native_module(x_dot).max_pooling_tangent(x_dot, argmax, out, geometry)
     return out
 
 
@@ -186,5 +186,6 @@ def average_pooling_backward(
     dilation: int | Sequence[int] = 1,
 ) -> FloatArray:
     """Write the gradient with respect to x of average pooling; see :func:`max_pooling_backward`."""
-    _core.average_pooling_backward(y_gradient, out, _geometry(window, stride, padding, dilation))
+    geometry = _geometry(window, stride, padding, dilation)
+    native_module(y_gradient).average_pooling_backward(y_gradient, out, geometry)
     return out

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ictus._core import RecurrentLayer, RecurrentStream
+from ictus.kernels._device import native_module
 from ictus.kernels._foreign import takes_arrays
 from ictus.kernels._recurrent import run
 from ictus.kernels.activation import activation_number
@@ -58,5 +59,5 @@ def recurrent(
         Wrong dtype, shape or strides; a length that is not in ``1 .. time``.
     """
     number = activation_number("recurrent", activation)
-    layer = RecurrentLayer(input_weights, recurrent_weights, bias, None, number)
+    layer = native_module(x).RecurrentLayer(input_weights, recurrent_weights, bias, None, number)
     return run("recurrent", layer, 1, x, lengths, initial_state)

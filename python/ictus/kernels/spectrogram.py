@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ictus import _core
 from ictus.kernels._arrays import FloatArray
+from ictus.kernels._device import CPU, Device, device_of, empty, native_module
 from ictus.kernels._foreign import takes_arrays
 
 PER_TEN = 1 / np.log(10)  # makes natural logarithms decimal
@@ -72,6 +72,12 @@ def fourier_tables(size: int, dtype: str) -> tuple[npt.NDArray[Any], npt.NDArray
     return twiddles, np.ascontiguousarray(positions, np.int32)
 
 
+@lru_cache(maxsize=32)
+def _tables_on(device: Device, size: int, dtype: str) -> tuple[Any, Any]:
+    twiddles, positions = fourier_tables(size, dtype)
+    return device.arrays.asarray(twiddles), device.arrays.asarray(positions)
+
+
 @takes_arrays
 def spectrogram(
     signal: FloatArray,
@@ -119,10 +125,12 @@ def spectrogram(
         An array of the wrong dtype or shape, or filters beyond the bins.
     """
     size = len(window) if size is None else size
-    twiddles, positions = fourier_tables(size, np.dtype(window.dtype).name)
+    device = device_of(signal)
+    find = fourier_tables if device is CPU else partial(_tables_on, device)
+    twiddles, positions = find(size, np.dtype(window.dtype).name)
     if out is None:
-        out = np.empty((len(starts), filterbank.bands), window.dtype)
-    _core.spectrogram(
+        out = empty(window, (len(starts), filterbank.bands))
+    native_module(signal).spectrogram(
         signal,
         starts,
         window,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ictus import _core
 from ictus.kernels._arrays import Array, FloatArray
+from ictus.kernels._device import empty, native_module
 from ictus.kernels._foreign import takes_arrays
 
 
@@ -19,7 +19,8 @@ class BarPointer:
 
     State (beat, interval, position) is number ``beat * sum(lengths) + sum(lengths[:interval]) +
     position``; a frame moves the position on by one, and after the last the next beat begins, in
-    any interval.
+    any interval. On a GPU its arrays lie where the densities do; each call looks at the three of
+    integers, and waits for them.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def viterbi_advance(
         An array of the wrong dtype or shape, or a model that contradicts itself.
     """
     if origins is None:
-        origins = np.empty((len(densities), *model.shape), np.uint16)
-    _core.viterbi_advance(*model._arrays(), densities, scores, origins)
+        origins = empty(densities, (len(densities), *model.shape), np.uint16)
+    native_module(densities).viterbi_advance(*model._arrays(), densities, scores, origins)
     return origins
 
 
@@ -108,7 +109,7 @@ def viterbi_trace(
     array
         ``states``.
     """
-    _core.viterbi_trace(*model._arrays(), origins, states, path)
+    native_module(origins).viterbi_trace(*model._arrays(), origins, states, path)
     return states
 
 
@@ -133,6 +134,6 @@ def viterbi_forward(
     array of int32, shape (frames,)
         The most probable state of each frame given this frame and all before.
     """
-    states = np.empty(len(densities), np.int32)
-    _core.viterbi_forward(*model._arrays(), densities, probabilities, states)
+    states: npt.NDArray[Any] = empty(densities, (len(densities),), np.int32)
+    native_module(densities).viterbi_forward(*model._arrays(), densities, probabilities, states)
     return states
