@@ -85,6 +85,7 @@ class TestProduct:
             (100, 784, 519),  # a minibatch: A is packed as a whole
             (31, 1, 513),
             (140, 600, 257),
+            (1300, 19, 1157),  # the large tiles of a GPU
         ],
     )
     @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True)])
