@@ -34,15 +34,15 @@ void spectrogram(py::handle signal, py::handle starts, py::handle window, std::i
     const auto x = check.contiguous<const T>("signal", signal, {kAny});
     const auto s = check.contiguous<const std::int64_t>("starts", starts, {kAny});
     std::int64_t value = 0;
-    check.require(Check::first_outside(s, 1 - kFar, kFar, value) < 0, "starts",
-                  "within 2^60 samples", static_cast<double>(value));
+    std::int64_t outside = Check::first_outside(s, 1 - kFar, kFar, value);
+    check.require(outside < 0, "starts", "within 2^60 samples", static_cast<double>(value));
     const auto w = check.contiguous<const T>("window", window, {kAny});
     check.require(w.shape[0] <= size, "window", "no longer than the transform",
                   static_cast<double>(w.shape[0]));
     const auto t = check.contiguous<const T>("twiddles", twiddles, {size, 2});
     const auto p = check.contiguous<const std::int32_t>("positions", positions, {size / 2});
-    check.require(Check::first_outside(p, 0, size / 2, value) < 0, "positions", "in [0, size / 2)",
-                  static_cast<double>(value));
+    outside = Check::first_outside(p, 0, size / 2, value);
+    check.require(outside < 0, "positions", "in [0, size / 2)", static_cast<double>(value));
     const auto f = check.contiguous<const std::int32_t>("first", first, {kAny});
     const auto o = check.contiguous<const std::int32_t>("offsets", offsets, {f.shape[0] + 1});
     const auto v = check.contiguous<const T>("weights", weights, {kAny});

@@ -85,12 +85,12 @@ void trace(py::handle lengths, py::handle beat_states, py::handle beat_columns,
       check.disjoint("path", p, "states", s);
     }
     std::int64_t value = 0;
-    check.require(
-        Check::first_outside<std::int32_t>({s.data, 1, {s.shape[0]}, {1}}, 0, m.states, value) < 0,
-        "states", "states of the model", static_cast<double>(value));
-    check.require(Check::first_outside<std::uint16_t>({o.data, 1, {o.size()}, {1}}, 0, m.intervals,
-                                                      value) < 0,
-                  "origins", "intervals of the model", static_cast<double>(value));
+    std::int64_t outside =
+        Check::first_outside<std::int32_t>({s.data, 1, {s.shape[0]}, {1}}, 0, m.states, value);
+    check.require(outside < 0, "states", "states of the model", static_cast<double>(value));
+    outside =
+        Check::first_outside<std::uint16_t>({o.data, 1, {o.size()}, {1}}, 0, m.intervals, value);
+    check.require(outside < 0, "origins", "intervals of the model", static_cast<double>(value));
     tables<T>().viterbi->trace(m, o.shape[0], o.data, s.shape[0], s.data, p.data);
   });
 }

@@ -31,6 +31,7 @@ BAD = {
     "clip_norm": [0, -1],
     "shuffle": ["no", None],
     "dtype": ["float16", "int32", None, int],
+    "device": ["gpu", "cuda:0", 3, None],
     "progress": ["yes"],
     "pretrain": ["dream", 3],
     "pretraining_epochs": [-1, 1.5, None],

@@ -67,6 +67,11 @@ def add_device(name: str, native: Any, arrays: Any, array_type: type) -> None:
     _added[name] = _devices[array_type] = Device(name, native, arrays)
 
 
+def is_device_name(name: object) -> bool:
+    """Whether it is the name of a device, which need not be there."""
+    return isinstance(name, str) and (name in ("cpu", "cuda") or name in _added)
+
+
 def named_device(name: str) -> Device:
     """Return the device of a name: "cpu" or "cuda".
 

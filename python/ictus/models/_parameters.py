@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._device import is_device_name
 from ictus.kernels.gemm import ACTIVATIONS
 from ictus.kernels.noise import CORRUPTIONS
 from ictus.models.pretraining.layer_training import METHODS
@@ -77,6 +78,7 @@ DENSE: dict[str, Check] = {
     "clip_norm": POSITIVE_OR_NONE,
     "shuffle": TRUTH,
     "dtype": (_dtype, "one of auto, float32, float64"),
+    "device": (is_device_name, "one of cpu, cuda"),
     "progress": (lambda x: x is None or TRUTH[0](x), "True, False or None"),
     "pretrain": (
         lambda x: x is None or (isinstance(x, str) and x in METHODS),
