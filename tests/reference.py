@@ -106,6 +106,6 @@ def dropout_mask(
     stream: int = 0,
     first_row: int = 0,
 ) -> np.ndarray:
-    """1 / (1 - rate) where an element is kept, else 0."""
+    """1 / (1 - rate) where an element is kept, else 0; the rate is the one that the dtype has."""
     keep = uniform(rows, columns, dtype, seed, stream, first_row) >= dtype(rate)
-    return keep / (1 - rate)
+    return keep / (1 - float(dtype(rate)))

@@ -156,7 +156,8 @@ def contiguous(array: Any, dtype: Any = None) -> Any:
 def to_host(array: Any) -> Any:
     """Return the numbers of an array on a GPU as a NumPy array; anything else as it is."""
     device = device_of(array)
-    return array if device is CPU else device.arrays.asnumpy(array)
+    on_host = device is CPU or isinstance(array, np.ndarray)
+    return array if on_host else device.arrays.asnumpy(array)
 
 
 def to_device(name: str, array: Any) -> Any:
