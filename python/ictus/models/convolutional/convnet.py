@@ -35,7 +35,7 @@ _EXTENT: Check = (_extent, "a positive integer, or two of them (down, across)")
 CONVOLUTIONAL: dict[str, Check] = {
     name: check
     for name, check in DENSE.items()
-    if not name.startswith("pretrain") and name != "input_dropout"
+    if not name.startswith("pretrain") and name not in ("input_dropout", "device")
 } | {
     "filters": DENSE["hidden_units"],
     "kernel_size": _EXTENT,
