@@ -52,6 +52,11 @@ class ModelFileError(ValueError):
     """The file is not a model file, is damaged, or of an unknown version."""
 
 
+# What is raised where a description fits no model.
+DAMAGED = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, MemoryError
+)  # fmt: skip
+
 # What can be saved: fixed lists, so a file cannot name anything else. Of a bare model a file has
 # config() and the flat parameters; an estimator says itself what it keeps.
 BARE_MODELS = {
@@ -195,14 +200,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         if kind in BARE_MODELS:
             return _class(kind).from_config(config, **tensors)
         return _class(kind).__ictus_setstate__(config, tensors)
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        MemoryError,
-    ) as error:
+    except DAMAGED as error:
         raise ModelFileError(f"{os.fspath(path)}: damaged model description: {error!r}") from error
 
 

@@ -28,10 +28,10 @@ ALGORITHMS = {"auto": 0, "direct": 1, "winograd": 2}
 def pair(name: str, value: int | Sequence[int], least: int = 1) -> Pair:
     """Return a number for down and across; ValueError naming it where it is no such thing."""
     values = (value, value) if isinstance(value, int | np.integer) else tuple(value)
-    if len(values) != 2 or any(int(v) != v or v < least for v in values):
+    if len(values) != 2 or any(int(v) != v or not least <= v < 2**31 for v in values):
         raise ValueError(
-            f"{name} must be an integer of at least {least}, or two of them (down, across), "
-            f"got {value!r}"
+            f"{name} must be an integer of at least {least} (and below 2^31), or two of them "
+            f"(down, across), got {value!r}"
         )
     return int(values[0]), int(values[1])
 

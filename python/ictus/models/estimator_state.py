@@ -46,13 +46,15 @@ ARRAYS = frozenset({"classes_", "symbols_", "image_shape_"})
 
 def restored_value(name: str, value: Any) -> Any:
     """Return a fitted attribute of a model file; ValueError if it cannot be one of that name."""
-    if isinstance(value, list):
+    if isinstance(value, list) and not name.startswith("n_"):
         array = np.array(value)
         if array.size == 0 or array.dtype.kind not in "biufU":
             raise ValueError(f"{name} must be numbers or names, got {value!r}")
         return array
     if name in ARRAYS or isinstance(value, dict):
         raise ValueError(f"{name} must be an array, got {value!r}")
+    if name.startswith("n_") and (type(value) is not int or value < 0):
+        raise ValueError(f"{name} must be a count, got {value!r}")
     return value
 
 
