@@ -2,9 +2,8 @@
 
 import json
 import struct
-import sys
-from pathlib import Path
 
+import campaign
 import numpy as np
 import pytest
 
@@ -15,12 +14,6 @@ from ictus.io.model_file import ModelFileError
 from ictus.music.melody import ScoreError
 from ictus.music.melody.reading import read_scores
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "reliability"
-if not TOOLS.is_dir():
-    pytest.skip("the tools are not beside the tests", allow_module_level=True)
-sys.path.insert(0, str(TOOLS))
-import campaign  # noqa: E402
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -5,13 +5,9 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "reliability"
-if not TOOLS.is_dir():
-    pytest.skip("the tools are not beside the tests", allow_module_level=True)
 if sys.platform != "linux":
     pytest.skip("limits of file sizes are set as Linux does it", allow_module_level=True)
-sys.path.insert(0, str(TOOLS))
-import full_disk  # noqa: E402
+import full_disk
 
 
 @pytest.mark.parametrize("writer", full_disk.WRITERS, ids=lambda writer: writer.name)

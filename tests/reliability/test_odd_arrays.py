@@ -1,18 +1,10 @@
 """Odd arrays: the answer for a plain array of the same numbers, or TypeError or ValueError."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
+import odd_arrays
 import pytest
 
 import ictus
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "reliability"
-if not TOOLS.is_dir():
-    pytest.skip("the tools are not beside the tests", allow_module_level=True)
-sys.path.insert(0, str(TOOLS))
-import odd_arrays  # noqa: E402
 
 
 def test_the_same_or_refused():

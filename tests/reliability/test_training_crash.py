@@ -1,16 +1,8 @@
 """Training that is killed again and again ends with the bits of one that nobody disturbed."""
 
-import sys
-from pathlib import Path
-
+import determinism
 import pytest
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "reliability"
-if not TOOLS.is_dir():
-    pytest.skip("the tools are not beside the tests", allow_module_level=True)
-sys.path.insert(0, str(TOOLS))
-import determinism  # noqa: E402
-import training_crash  # noqa: E402
+import training_crash
 
 
 def test_the_same_bits_after_kills(tmp_path):
