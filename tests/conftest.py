@@ -22,6 +22,8 @@ settings.register_profile(
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+# For counting which lines run: `--hypothesis-profile=few`.
+settings.register_profile("few", settings.get_profile("ictus"), max_examples=3)
 settings.load_profile("ictus")
 
 
