@@ -1,0 +1,74 @@
+"""What a call of a kernel costs beyond its work: arrays of other libraries are taken, too.
+
+The peer is the same function without what takes them. Arrays are small, so that there is little
+work; a frame through a streaming LSTM, for which nothing is taken, says how small.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.recurrent import NETWORKS
+from benchmarks.recurrent import Ours as Recurrent
+from benchmarks.runner import describe
+
+CASES: list[Any] = []
+
+
+def _seconds(call: Callable[[], Any], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - start) / count
+
+
+def _calls() -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
+    from ictus import kernels
+
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((8, 16)).astype(np.float32)
+    out, probabilities = np.empty_like(x), np.empty_like(x)
+    return {
+        "sigmoid of 8 x 16": (kernels.sigmoid, (x, out)),
+        "softmax of 8 x 16": (kernels.softmax, (x, probabilities)),
+        "sums of 8 x 16": (kernels.column_sums, (x,)),
+    }
+
+
+def extra(quick: bool) -> list[dict[str, Any]]:
+    """Time calls in turn with the same without; print the difference."""
+    import ictus
+
+    ictus.set_num_threads(1)
+    count, rounds = (200, 3) if quick else (20_000, 25)
+    records = []
+    for variant, (function, arguments) in _calls().items():
+        bare = function.__wrapped__  # type: ignore[attr-defined]
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(_seconds(lambda f=function, a=arguments: f(*a), count))
+            theirs.append(_seconds(lambda f=bare, a=arguments: f(*a), count))
+        ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+        records.append(
+            {
+                "workload": "calls", "variant": variant, "threads": 1,
+                "seconds": statistics.median(ours), "peer": "bare",
+                "peer_seconds": statistics.median(theirs), "ratio": statistics.median(ratios),
+                "ratio_min": min(ratios), "ratio_max": max(ratios), "share_of_peak": None,
+                "group": "",
+            }
+        )  # fmt: skip
+        differences = [(a - b) * 1e9 for a, b in zip(ours, theirs, strict=True)]
+        print(f"{describe(records[-1])}; {statistics.median(differences):.0f} ns more")
+    side = Recurrent(1)
+    side.prepare(**NETWORKS["one frame through LSTM 3x25, 266 inputs"])
+    times = [_seconds(side.run, count) for _ in range(rounds)]
+    print(
+        f"calls: one frame through a streaming LSTM 3x25: {statistics.median(times) * 1e6:.2f} us"
+    )
+    return records
