@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,20 @@ from benchmarks.runner import describe
 CASES: list[Any] = []
 
 
-def _seconds(call: Callable[[], Any], count: int) -> float:
-    start = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - start) / count
+# Calls that are timed at once: so few that most bursts are within one turn of the scheduler.
+BURST = 200
+
+
+def _seconds(calls: Sequence[Callable[[], Any]], bursts: int) -> list[float]:
+    """Median times of each call, over bursts in turn."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(bursts):
+        for call, own in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            for _ in range(BURST):
+                call()
+            own.append((time.perf_counter() - start) / BURST)
+    return [statistics.median(own) for own in times]
 
 
 def _calls() -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
@@ -45,14 +54,16 @@ def extra(quick: bool) -> list[dict[str, Any]]:
     import ictus
 
     ictus.set_num_threads(1)
-    count, rounds = (200, 3) if quick else (20_000, 25)
+    bursts, rounds = (3, 3) if quick else (60, 25)
     records = []
     for variant, (function, arguments) in _calls().items():
         bare = function.__wrapped__  # type: ignore[attr-defined]
         ours, theirs = [], []
+        calls = [lambda f=f, a=arguments: f(*a) for f in (function, bare)]
         for _ in range(rounds):
-            ours.append(_seconds(lambda f=function, a=arguments: f(*a), count))
-            theirs.append(_seconds(lambda f=bare, a=arguments: f(*a), count))
+            one, other = _seconds(calls, bursts)
+            ours.append(one)
+            theirs.append(other)
         ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
         records.append(
             {
@@ -67,8 +78,6 @@ def extra(quick: bool) -> list[dict[str, Any]]:
         print(f"{describe(records[-1])}; {statistics.median(differences):.0f} ns more")
     side = Recurrent(1)
     side.prepare(**NETWORKS["one frame through LSTM 3x25, 266 inputs"])
-    times = [_seconds(side.run, count) for _ in range(rounds)]
-    print(
-        f"calls: one frame through a streaming LSTM 3x25: {statistics.median(times) * 1e6:.2f} us"
-    )
+    frame = statistics.median(_seconds([side.run], bursts)[0] for _ in range(rounds))
+    print(f"calls: one frame through a streaming LSTM 3x25: {frame * 1e6:.2f} us")
     return records
