@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks
+from benchmarks.machine import this_machine
 from benchmarks.runner import markdown, run_cases
 
 # Modules of this package that are no workloads.
-MACHINERY = {"__main__", "page", "runner", "worker"}
+MACHINERY = {"__main__", "machine", "page", "runner", "worker"}
 
 
 def workloads() -> list[str]:
@@ -31,7 +32,7 @@ def run_workload(name: str, threads: list[int], quick: bool) -> list[dict[str, A
     if hasattr(module, "CASES"):
         records += run_cases(name, module.__name__, module.CASES, threads=threads, **options)
     if hasattr(module, "extra"):
-        records += module.extra(quick)
+        records += [each | {"machine": this_machine()} for each in module.extra(quick)]
     return records
 
 

@@ -1,10 +1,8 @@
-"""Audio: spectral features of a minute beside librosa, decoding of beats beside NumPy.
+"""Audio: a minute's features beside librosa, networks beside PyTorch, decoding beside NumPy.
 
 Boundaries of sections (features, lag matrix and two networks): beside librosa's features and the
-same networks in PyTorch.
-
-Figures per second of audio are the times divided by 60. madmom, whose features and decoder these
-are, does not import on the Pythons that ictus supports.
+same networks in PyTorch. madmom, whose features and decoder these are, does not import on the
+Pythons that ictus supports.
 """
 
 from __future__ import annotations
@@ -38,6 +36,13 @@ def onset_network() -> Any:
     return OnsetTraining(seed=1).network(240)
 
 
+def beat_network() -> Any:
+    """The BLSTM of Böck & Schedl 2011, with random weights; peepholes begin at zero."""
+    from ictus.music.training import BeatTraining
+
+    return BeatTraining(seed=1).network(266)
+
+
 def boundary_networks() -> list[Any]:
     """Two networks of the size of those in the wheel."""
     from ictus.music.training import BoundaryTraining
@@ -69,6 +74,10 @@ class Ours:
 
             networks = boundary_networks()
             self.run = lambda: boundary_activations(networks, music.pooled_spectrogram([x]))
+            return
+        if task == "beat network":
+            network, heard = beat_network(), music.beat_features()(x)
+            self.run = lambda: network.predict([heard])[0]
             return
         features = {
             "beats": music.beat_features,
@@ -176,7 +185,7 @@ class NumPy:
 
 
 class Torch:
-    """The onset network fully convolutional in PyTorch, with the same weights."""
+    """The onset network fully convolutional and the BLSTM in PyTorch, with the same weights."""
 
     def __init__(self, threads: int) -> None:
         import torch
@@ -185,10 +194,14 @@ class Torch:
         self.torch = torch
 
     def prepare(self, task: str) -> None:
+        make = {"onset network": self._onset_network, "beat network": self._beat_network}[task]
+        self.model, x = make()
+        self.x = self.torch.tensor(np.ascontiguousarray(x))
+
+    def _onset_network(self) -> tuple[Any, np.ndarray]:
         from ictus import music
 
         torch, nn = self.torch, self.torch.nn
-        assert task == "onset network"
         network = onset_network()
         views = network.views(network.parameters)
         shapes = [(7, 3, 3, 10), (3, 3, 10, 20), (7, 8, 20, 256), (1, 1, 256, 1)]
@@ -199,14 +212,44 @@ class Torch:
             layer.bias.data = torch.tensor(bias.copy())
             layers += [layer, nn.Sigmoid() if len(layers) > 5 else nn.ReLU()]
             layers += [nn.MaxPool2d((1, 3))] if len(layers) in (2, 5) else []
-        self.model = nn.Sequential(*layers).eval()
         frames = np.pad(music.onset_features()(signal()), ((7, 7), (0, 0)), mode="edge")
         spectra = frames.reshape(1, len(frames), 3, 80).transpose(0, 2, 1, 3)
-        self.x = torch.tensor(np.ascontiguousarray(spectra))
+        return nn.Sequential(*layers).eval(), spectra
+
+    def _beat_network(self) -> tuple[Any, np.ndarray]:
+        """Without peepholes, which PyTorch has not: those of the other side are zero."""
+        from ictus import music
+
+        torch, nn = self.torch, self.torch.nn
+        network = beat_network()
+        *recurrent, (weights, bias) = network.views(network.parameters)
+        lstm = nn.LSTM(266, 25, num_layers=3, bidirectional=True)
+        for number, (inputs, own, biases, peepholes) in enumerate(recurrent):
+            assert not peepholes.any()
+            turned = own.reshape(2, 25, 100).transpose(0, 2, 1)
+            parts = {"weight_ih": inputs.T, "weight_hh": turned, "bias_ih": biases}
+            for name, values in parts.items():
+                # Gates: input, forget, output, candidate; in PyTorch the last two are exchanged.
+                gates = values.reshape(2, 4, 25, -1)[:, [0, 1, 3, 2]].reshape(2, 100, -1)
+                for end, half in zip(("", "_reverse"), gates, strict=True):
+                    given = getattr(lstm, f"{name}_l{number}{end}").data
+                    given[...] = torch.tensor(half.copy()).reshape(given.shape)
+                    if name == "bias_ih":
+                        getattr(lstm, f"bias_hh_l{number}{end}").data.zero_()
+        head = nn.Linear(50, 1)
+        head.weight.data, head.bias.data = torch.tensor(weights.T.copy()), torch.tensor(bias.copy())
+
+        def run(x: Any) -> Any:
+            return torch.sigmoid(head(lstm(x)[0]))
+
+        return run, music.beat_features()(signal())
+
+    def run(self) -> Any:
+        with self.torch.inference_mode():
+            return self.model(self.x)
 
     def result(self) -> list[np.ndarray]:
-        with self.torch.no_grad():
-            return [self.model(self.x).numpy().ravel()]
+        return [self.run().numpy().ravel()]
 
 
 class LibrosaTorch:
@@ -272,18 +315,22 @@ class LibrosaTorch:
 
 WIDTHS = {"beats": 266, "downbeats": 314, "onsets": 240}
 CASES = [
-    Case(f"{width} features of {task}, a minute", {"task": task}, ("Librosa",), group="features")
+    Case(
+        f"{width} features of {task}, a minute",
+        {"task": task},
+        ("Librosa",),
+        group="features",
+        audio_seconds=SECONDS,
+    )
     for task, width in WIDTHS.items()
 ]
-CASES.append(Case("decoding of beats, a minute", {"task": "decoding"}, ("NumPy",), tolerance=0.0))
-CASES.append(
-    Case("onset network over a minute", {"task": "onset network"}, ("Torch",), group="networks")
-)
-CASES.append(
-    Case(
-        "boundaries of sections, a minute",
-        {"task": "boundaries"},
-        ("LibrosaTorch",),
-        tolerance=1e-3,
+CASES += [
+    Case(f"{variant}, a minute", {"task": task}, (peer,), tolerance=tolerance, group=group,
+         audio_seconds=SECONDS)
+    for variant, task, peer, tolerance, group in (
+        ("BLSTM 3x25 of beats", "beat network", "Torch", 1e-4, "networks"),
+        ("convolutional network of onsets", "onset network", "Torch", 1e-5, "networks"),
+        ("boundaries of sections from samples", "boundaries", "LibrosaTorch", 1e-3, ""),
+        ("decoding of beats", "decoding", "NumPy", 0.0, ""),
     )
-)
+]  # fmt: skip

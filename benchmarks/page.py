@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import measured_on
 from benchmarks.runner import Case, run_cases, time_text
 
 COMMAND = "python -m benchmarks page docs/results"
@@ -155,6 +156,8 @@ def page(records: Sequence[dict[str, Any]], picture: str) -> str:
         f"Written by `{COMMAND}`. Times are medians of rounds that alternate between ictus and "
         f"{PEER}; a ratio above 1 means that ictus is faster. Results are compared before "
         "anything is timed. All workloads at one size: [benchmarks.md](benchmarks.md).",
+        "",
+        measured_on(records),
         "",
         f"![times and ratios over size, batch and length]({picture})",
     ]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import measured_on, this_machine
 from benchmarks.worker import Worker, WorkerError
 
 # Between two sides: idle threads of some pools spin for a while before they sleep.
@@ -40,6 +41,8 @@ class Case:
         Largest difference of the results, relative to their largest magnitude.
     group : str
         Cases of a group have a common geometric mean.
+    audio_seconds : float
+        Seconds of audio that a call works on; 0 where it is not about audio.
     """
 
     variant: str
@@ -48,6 +51,7 @@ class Case:
     operations: float = 0.0
     tolerance: float = 1e-5
     group: str = ""
+    audio_seconds: float = 0.0
 
 
 @dataclass
@@ -107,6 +111,7 @@ def compare(
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
         "share_of_peak": case.operations / median / peak if case.operations else None,
+        "times_real_time": case.audio_seconds / median if case.audio_seconds else None,
         "group": case.group,
     }
 
@@ -184,7 +189,8 @@ def run_cases(
                     records.append(record)
         finally:
             sides.close()
-    return records + geometric_means(records)
+    machine = this_machine()
+    return [record | {"machine": machine} for record in records + geometric_means(records)]
 
 
 def describe(record: dict[str, Any]) -> str:
@@ -195,7 +201,14 @@ def describe(record: dict[str, Any]) -> str:
         f"{time_text(record['seconds'])}, {record['peer']} {time_text(record['peer_seconds'])}, "
         f"ratio {record['ratio']:.2f} ({record['ratio_min']:.2f} to {record['ratio_max']:.2f})"
         + ("" if share is None else f", {100 * share:.0f} % of peak")
+        + (f", {real_time_text(record)}" if record.get("times_real_time") else "")
     )
+
+
+def real_time_text(record: dict[str, Any]) -> str:
+    """Return how long a second of audio takes, and how many times faster it is played."""
+    speed = record.get("times_real_time")
+    return f"{1 / speed:.2g} s for a second ({speed:,.0f} x)" if speed else ""
 
 
 def time_text(seconds: float) -> str:
@@ -207,20 +220,25 @@ def time_text(seconds: float) -> str:
 
 
 def markdown(records: list[dict[str, Any]]) -> str:
-    """Return the records as a Markdown table."""
+    """Return the machine and the records as a Markdown table."""
+    audio = any(r.get("times_real_time") for r in records)
     lines = [
-        "| workload | variant | threads | ictus | peer | its time | ratio | spread | of peak |",
-        "|---|---|---|---|---|---|---|---|---|",
+        measured_on(records),
+        "",
+        "| workload | variant | threads | ictus | peer | its time | ratio | spread | of peak |"
+        + (" audio |" if audio else ""),
+        "|---" * (10 if audio else 9) + "|",
     ]
     for r in records:
         if "error" in r:
             start = f"| {r['workload']} | {r['variant']} | {r['threads']} |"
-            lines.append(f"{start} failed | {r['peer']} | | | | |")
+            lines.append(f"{start} failed | {r['peer']} | | | | |" + " |" * audio)
             continue
         share = "" if r["share_of_peak"] is None else f"{100 * r['share_of_peak']:.0f} %"
         lines.append(
             f"| {r['workload']} | {r['variant']} | {r['threads']} | {time_text(r['seconds'])} | "
             f"{r['peer']} | {time_text(r['peer_seconds'])} | **{r['ratio']:.2f}** | "
             f"{r['ratio_min']:.2f} to {r['ratio_max']:.2f} | {share} |"
+            + (f" {real_time_text(r)} |" if audio else "")
         )
     return "\n".join(lines) + "\n"

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ictus
+
 benchmarks = pytest.importorskip("benchmarks", reason="the benchmarks are not beside the tests")
 from benchmarks import __main__ as program  # noqa: E402
-from benchmarks import page, runner  # noqa: E402
+from benchmarks import calls, page, runner  # noqa: E402
+from benchmarks.machine import measured_on, this_machine  # noqa: E402
 from benchmarks.runner import Case, check, geometric_means, markdown, run_cases  # noqa: E402
 from benchmarks.worker import Worker, WorkerError  # noqa: E402
 
@@ -79,6 +82,36 @@ def test_records_and_geometric_mean():
     assert records[2]["ratio"] == pytest.approx(mean)
     assert len(lines) == 2
     assert markdown(records).count("\n| fake | ") == 3
+
+
+def test_records_say_on_which_machine():
+    records, _ = run([Case("case", {"value": 1.0}, ("Peer",), group="all")])
+    assert {r["machine"] for r in records} == {this_machine()}
+    assert ictus.instruction_set() in this_machine()
+    assert markdown(records).startswith(f"Measured on {this_machine()}.\n\n| workload |")
+    two = [{"machine": "an old one"}, {"machine": "a new one"}, {"machine": "an old one"}, {}]
+    assert measured_on(two) == (
+        "Measured on an old one and a new one and a machine that was not noted."
+    )
+
+
+def test_audio_is_said_in_times_of_real_time():
+    case = Case("case", {"value": 1.0}, ("Peer",), group="all", audio_seconds=60.0)
+    records, lines = run([case])
+    assert records[0]["times_real_time"] == pytest.approx(60.0 / records[0]["seconds"])
+    assert lines[0].endswith(" x)")
+    rows = markdown(records).splitlines()[2:]
+    assert rows[0].endswith("| of peak | audio |")
+    assert len({row.count("|") for row in rows}) == 1
+    assert " s for a second (" in rows[2]
+    half = {"times_real_time": 2.0}
+    assert runner.real_time_text(half) == "0.5 s for a second (2 x)"
+
+
+def test_what_a_call_costs():
+    records = calls.extra(quick=True)
+    assert len(records) == 3
+    assert all(set(r) >= KEYS and r["ratio_min"] <= r["ratio"] <= r["ratio_max"] for r in records)
 
 
 def test_wrong_results_are_not_timed():
@@ -161,7 +194,7 @@ def test_our_sides_run(name):
 def record(title, value, threads, seconds):
     return dict.fromkeys(KEYS, 1.0) | {
         "title": title, "axis": "n", "value": value, "threads": threads, "seconds": seconds,
-        "peer": "PyTorch", "variant": f"{title}, n {value}",
+        "peer": "PyTorch", "variant": f"{title}, n {value}", "machine": "a good one",
     }  # fmt: skip
 
 
@@ -172,11 +205,13 @@ def test_page(tmp_path, monkeypatch):
         for threads in (1, 2)
         for value in (1, 10)
     ]
-    made.append({"title": "another", "value": 5, "threads": 1, "variant": "v", "error": "it broke"})
+    broken = {"variant": "v", "error": "it broke", "machine": "a good one"}
+    made.append({"title": "another", "value": 5, "threads": 1} | broken)
     monkeypatch.setattr(page, "measure", lambda series, threads, **options: made)
     assert program.main(["page", str(tmp_path)]) == 1  # since something failed
     text = (tmp_path / "benchmark_scaling.md").read_text()
     assert "## A cost" in text
+    assert "Measured on a good one." in text
     assert "| 10 | 10 s | **1.00** | 1.00 to 1.00 | 5 s | **1.00** | 1.00 to 1.00 | 2.00 |" in text
     assert "- v, 1 thread(s): it broke" in text
     assert (tmp_path / "benchmark_scaling.png").stat().st_size > 1000

@@ -78,7 +78,10 @@ def estimators():
     yield softmax.fit(one_hot), one_hot, "transform"
     yield models.DeepBeliefNet((8, 6), **machine).fit(x), x, "transform"
     yield models.DBNClassifier((8, 6), **machine).fit(x, y), x, "predict_proba"
-    yield models.MeanCovarianceRBM(**machine).fit(x), x, "transform"
+    by_labels = models.DBNClassifier((8, 6), fine_tune=None, **machine)
+    yield by_labels.fit(x, y), x, "predict_proba"
+    for features in ("all", "mean", "covariance"):
+        yield models.MeanCovarianceRBM(features=features, **machine).fit(x), x, "transform"
     conv = models.ConvolutionalRBM(4, kernel_size=3, **machine)
     yield conv.fit(images), images[..., None], "transform"
 

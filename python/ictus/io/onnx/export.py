@@ -60,7 +60,6 @@ def encode(model: Any, metadata: Mapping[str, str] | None = None) -> bytes:
     if isinstance(model, Network):
         add_model(builder, model)
     elif isinstance(getattr(model, "network_", None), Network):
-        texts |= _classes(model)
         add_model(builder, model.network_)
     elif hasattr(model, "__ictus_getstate__"):
         from ictus.io.onnx.export_machines import add_machine
@@ -68,7 +67,7 @@ def encode(model: Any, metadata: Mapping[str, str] | None = None) -> bytes:
         add_machine(builder, model)
     else:
         raise TypeError(f"save: model must be a network or an estimator of ictus, got {kind}")
-    return builder.model({"ictus_kind": kind} | texts)
+    return builder.model({"ictus_kind": kind} | texts | _classes(model))
 
 
 def _classes(model: Any) -> dict[str, str]:

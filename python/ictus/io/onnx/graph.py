@@ -82,7 +82,7 @@ class Graph:
         missing = [name for name in self.outputs if name not in values]
         if missing:
             raise OnnxError(f"output {missing[0]!r} is not given here")
-        return [np.ascontiguousarray(values[name]) for name in self.outputs]
+        return [np.asarray(values[name], order="C") for name in self.outputs]
 
     def _checked(self, inputs: Mapping[str, Any] | Sequence[Any]) -> dict[str, Array]:
         if not isinstance(inputs, Mapping):

@@ -25,7 +25,7 @@ def _native(name: str) -> Operator:
         x = given(node, inputs, 0, "X")
         if not is_float(x):
             raise refuse(node, f"takes floats, got {x.dtype}")
-        return activation(np.ascontiguousarray(x), name)
+        return activation(np.asarray(x, order="C"), name)
 
     return function
 
@@ -66,11 +66,11 @@ def _hard_swish(x: Array) -> Array:
 
 
 def _swish(x: Array, alpha: float) -> Array:
-    return x * sigmoid(np.ascontiguousarray(alpha * x))
+    return x * sigmoid(np.asarray(alpha * x, order="C"))
 
 
 def _mish(x: Array) -> Array:
-    return x * np.tanh(activation(np.ascontiguousarray(x), "softplus"))
+    return x * np.tanh(activation(np.asarray(x, order="C"), "softplus"))
 
 
 def _gelu(node: Node, inputs: Inputs, opset: int) -> Outputs:
@@ -107,7 +107,7 @@ def _divide(a: Array, b: Array) -> Array:
 
 def _plain(formula: Callable[[Array], Array]) -> Operator:
     def function(node: Node, inputs: Inputs, opset: int) -> Outputs:
-        return formula(np.ascontiguousarray(given(node, inputs, 0, "X")))
+        return formula(np.asarray(given(node, inputs, 0, "X"), order="C"))
 
     return function
 
