@@ -22,6 +22,11 @@ _METHODS = {
     "ravel", "repeat", "reshape", "squeeze", "std", "sum", "swapaxes", "take", "transpose", "var",
     "view", "cumsum", "sort", "flatten", "item", "tolist", "prod", "nonzero", "conj",
 }  # fmt: skip
+# NumPy's functions of arrays that CuPy has with the same arguments, of those that ictus calls.
+_FUNCTIONS = {
+    "broadcast_to", "clip", "concatenate", "cumsum", "dot", "einsum", "empty_like", "full_like",
+    "ones_like", "pad", "repeat", "split", "trace", "where", "zeros_like",
+}  # fmt: skip
 
 
 def _unwrap(value: Any) -> Any:
@@ -76,6 +81,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method != "__call__":
+            return NotImplemented
         out = keywords.get("out")
         result = getattr(ufunc, method)(*map(_unwrap, inputs), **_unwrap(keywords))
         if out is not None:
@@ -83,6 +90,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
         return _wrap(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        if function.__name__ not in _FUNCTIONS:
+            return NotImplemented
         return _wrap(function(*_unwrap(tuple(arguments)), **_unwrap(keywords)))
 
     def __getattr__(self, name: str) -> Any:

@@ -13,19 +13,8 @@ from ictus.kernels._device import to_device
 from ictus.nn import BatchNorm, Dense, Dropout, Network
 from ictus.optim import SGD, Adam, HessianFree, RMSprop
 from ictus.train import Trainer
-from tests import devices, emulated
-
-
-@pytest.fixture(params=devices.DEVICES)
-def device(request):
-    native, reason = devices.native_of(request.param)
-    if native is None:
-        pytest.skip(f"{request.param}: {reason}")
-    if request.param == "emulated":
-        emulated.add()
-    else:
-        pytest.importorskip("cupy", reason="CuPy is not installed")
-    return request.param
+from tests import devices
+from tests.devices import close
 
 
 def data(rows=60, inputs=12, classes=3):
@@ -43,11 +32,6 @@ def layers():
         Dense(8, "softplus"),
         Dense(3),
     ]
-
-
-def close(a, b, tolerance=1e-4):
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    assert np.abs(a - b).max() <= tolerance * np.abs(b).max()
 
 
 @pytest.mark.parametrize(
