@@ -163,7 +163,7 @@ def _made(function: Any) -> Any:
 
 
 _MAKERS = ("empty", "zeros", "ones", "full", "arange", "eye", "concatenate", "stack", "where",
-           "square", "sqrt", "exp", "empty_like", "zeros_like", "ones_like")  # fmt: skip
+           "square", "sqrt", "exp", "empty_like", "zeros_like", "ones_like", "take")  # fmt: skip
 
 
 def array_module() -> ModuleType:

@@ -93,7 +93,7 @@ DENSE: dict[str, Check] = {
 AUTOENCODER: dict[str, Check] = {
     name: check
     for name, check in DENSE.items()
-    if name not in ("dropout", "input_dropout", "device")
+    if name not in ("dropout", "input_dropout")
 } | {
     "hidden_units": (
         lambda x: _units(x) and np.atleast_1d(x).size > 0,

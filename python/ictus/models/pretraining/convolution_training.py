@@ -161,7 +161,7 @@ def train_convolutional_autoencoder(
         dtype=network.dtype,
         seed=settings.seed,
     )
-    history = train_network(small, x, x, data, settings, progress)
+    history = train_network(small, x, x, data, settings, progress, network.device)
     views = small.views(small.parameters)
     weights, bias = views[len(below)]
     decoder_weights, decoder_bias = views[-1]
