@@ -59,7 +59,7 @@ class SequenceBatch:
 
     def split(self, rows: Array) -> list[Array]:
         """Cut an array with a row a frame into one array a sequence (views)."""
-        return np.split(rows, np.cumsum(self.lengths)[:-1])
+        return np.split(rows, np.cumsum(self.lengths)[:-1].tolist())
 
 
 def check_sequences(x: Any, features: int, dtype: Any, *, symbols: bool, name: str = "x") -> Any:
