@@ -8,7 +8,7 @@ arrays that CuPy would not give.
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ _METHODS = {
 # NumPy's functions of arrays that CuPy has with the same arguments, of those that ictus calls.
 _FUNCTIONS = {
     "broadcast_to", "clip", "concatenate", "cumsum", "dot", "einsum", "empty_like", "full_like",
-    "ones_like", "pad", "repeat", "split", "trace", "where", "zeros_like",
+    "copyto", "ones_like", "pad", "repeat", "split", "tile", "trace", "where", "zeros_like",
 }  # fmt: skip
 
 
@@ -114,9 +114,17 @@ class EmulatedArray(NDArrayOperatorsMixin):
         """Return a copy on the host."""
         return self._host.copy()
 
-    def set(self, values: np.ndarray) -> None:
-        """Copy from the host."""
-        self._host[...] = values
+    def set(self, values: np.ndarray, stream: Any = None) -> None:
+        """Copy from the host; in a stream, when the stream comes to it."""
+        if not isinstance(values, np.ndarray) or values.shape != self.shape:
+            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
+        if stream is None:
+            self._host[...] = values
+        else:
+            stream.work.append(lambda: self._host.__setitem__(Ellipsis, values))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an array of a GPU in a pickle could not be read where there is none")
 
     def __getitem__(self, index: Any) -> EmulatedArray:
         return _wrap(self._host[_unwrap(index)])
@@ -158,6 +166,46 @@ def asnumpy(array: EmulatedArray) -> np.ndarray:
     return array.get()
 
 
+class Event:
+    """A place in the work of a stream."""
+
+    def __init__(self, stream: Stream, place: int) -> None:
+        self._stream, self._place = stream, place
+
+    def synchronize(self) -> None:
+        """Wait on the host."""
+        self._stream.run_to(self._place)
+
+
+class Stream:
+    """A stream of copies, each of which is made as late as events allow: the worst case."""
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        self.work: list[Any] = []
+        self._done = 0
+
+    def record(self) -> Event:
+        """Return an event behind all work so far."""
+        return Event(self, len(self.work))
+
+    def wait_event(self, event: Event) -> None:
+        """Wait in the stream; the current one does its work at once."""
+        event.synchronize()
+
+    def run_to(self, place: int) -> None:
+        """Do the work before a place."""
+        for copy in self.work[self._done : place]:
+            copy()
+        self._done = max(self._done, place)
+
+
+def _cuda() -> Any:
+    current = Stream()
+    return SimpleNamespace(
+        Stream=Stream, get_current_stream=lambda: current, alloc_pinned_memory=bytearray
+    )
+
+
 def _made(function: Any) -> Any:
     return lambda *a, **k: _wrap(function(*_unwrap(a), **_unwrap(k)))
 
@@ -174,7 +222,7 @@ def array_module() -> ModuleType:
     for function in (asarray, ascontiguousarray, asnumpy):
         setattr(module, function.__name__, function)
     module.array = lambda values, dtype=None: EmulatedArray(np.array(_unwrap(values), dtype))
-    module.ndarray = EmulatedArray
+    module.ndarray, module.cuda = EmulatedArray, _cuda()
     module.float32, module.float64, module.int64 = np.float32, np.float64, np.int64
     return module
 

@@ -141,6 +141,7 @@ DEEP: dict[str, Check] = {
     "fine_tune_batch_size": POSITIVE_INTEGER,
     "dtype": DENSE["dtype"],
     "progress": DENSE["progress"],
+    "device": DENSE["device"],
 }
 #: More of them, of a classifier.
 BACKPROPAGATION: dict[str, Check] = {

@@ -18,9 +18,13 @@ from ictus.train.history import History
 from ictus.train.interrupt import InterruptGuard
 from ictus.train.progress import Bar, progress_bar
 from ictus.train.stopping import Convergence, EarlyStopping
+from ictus.train.transfer import TransferredBatches
 
 Array = NDArray[Any]
 Callback = Callable[[Any, int], Any]
+
+#: Minibatches from one look at a model on a GPU, whether it diverges, to the next.
+LOOKS_EVERY = 32
 
 
 class DivergenceError(ArithmeticError):
@@ -151,6 +155,9 @@ class TrainingLoop:
         """Train from where training stands; return the history."""
         last = self.epochs if epochs is None else self.epoch + epochs
         self.history.stopped, self.history.interrupted = "epochs", False
+        device = device_of(self._model.parameters).name
+        if device != "cpu" and self._takes_transferred():
+            batches = TransferredBatches(batches, device)
         done = min(self.epoch * batches.size + self.batch * batches.batch_size, last * batches.size)
         bar = self._bar = progress_bar(self.progress, last * batches.size, done, "training")
         try:
@@ -189,6 +196,7 @@ class TrainingLoop:
         good = [(array, array.copy()) for array in self._training_state()]
         if self.batch == 0:
             self._loss_sum = self._seconds = 0.0
+            self._forget_losses()
         started = time.perf_counter()
         shown = started
         try:
@@ -201,18 +209,38 @@ class TrainingLoop:
                 if time.perf_counter() - shown > 0.2:
                     shown = time.perf_counter()
                     seen = min(self.batch * batches.batch_size, batches.size)
-                    text = self._postfix(self._loss_sum / seen)
+                    text = self._postfix(self._losses_so_far() / seen)
                     bar.set_postfix_str(f"epoch {self.epoch + 1} {text}")
                 if self._stop_requested(guard):
                     break
             if not np.isfinite(self._model.parameters).all():
                 raise self._diverged("weights that are not finite")
+            if not np.isfinite(self._losses_so_far()):
+                raise self._diverged("a loss that is not finite")
         except DivergenceError:
             for array, values in good:
                 array[...] = values
             self.batch = 0
             raise
         self._seconds += time.perf_counter() - started
+
+    def _takes_transferred(self) -> bool:
+        """Whether updates of a model on a GPU take minibatches there."""
+        return True
+
+    def _losses_so_far(self) -> float:
+        """Return the sum of the losses of the epoch's rows."""
+        return self._loss_sum
+
+    def _forget_losses(self) -> None:
+        """Begin a new epoch's sum, where a trainer keeps one beside."""
+
+    def _looks(self) -> bool:
+        """Whether the parameters are looked at after this minibatch.
+
+        On a GPU not after each: to look is to wait.
+        """
+        return device_of(self._model.parameters).name == "cpu" or self.batch % LOOKS_EVERY == 0
 
     def _advice(self) -> str:
         return "Try a lower learning rate."
@@ -229,7 +257,7 @@ class TrainingLoop:
         measured = {"seconds": self._seconds, "learning_rate": self.current_learning_rate}
         stop = ""
         self.epoch, self.batch = self.epoch + 1, 0
-        measured |= self._measure(self._loss_sum / batches.size, held_out)
+        measured |= self._measure(self._losses_so_far() / batches.size, held_out)
         if self.early_stopping is not None and self.early_stopping.observe(
             self._stopping_criterion(measured), self.epoch, to_host(self._kept())
         ):
@@ -252,7 +280,7 @@ class TrainingLoop:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint of the whole training, atomically."""
-        tensors = self._tensors()
+        tensors = {name: to_host(array) for name, array in self._tensors().items()}
         state = self._identity() | {
             "draw_count": self._model.draw_count,
             "epoch": self.epoch,

@@ -140,6 +140,9 @@ class SequenceTrainer(Trainer):
             rows += len(y)
         return total / rows
 
+    def _takes_transferred(self) -> bool:
+        return self.truncate is None and super()._takes_transferred()
+
     def _checked(self, x: Any, y: Any, what: str = "") -> tuple[Any, Any]:
         network: Any = self.network
         sequences = network.check_sequences(x, f"{what}x")

@@ -130,7 +130,7 @@ def train_machine(
         hidden_type=HIDDEN_UNITS[activation],
         dtype=network.dtype,
         seed=settings.seed,
-    )
+    ).to(network.device)
     rate = settings.learning_rate
     trainer = DivergenceTrainer(
         rbm,
@@ -143,6 +143,7 @@ def train_machine(
         progress=progress,
     )
     history = data.train(trainer, x)
+    rbm.to("cpu")
     weights = rbm.weights / deviation[:, None]
     return TrainedLayer(
         weights,
