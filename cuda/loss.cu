@@ -1,9 +1,7 @@
 // Losses, gradients and curvature from logits (ictus/loss.h) on a GPU: a warp for an example. The
-// value is a number on the host, so evaluate waits for it, and add_loss does not; its sum has a fixed
-// order.
+// value is a number on the host, so evaluate waits for it; its sum has a fixed order.
 #include "ictus/loss.h"
 
-#include "deferred_loss.h"
 #include "launch.h"
 #include "rows.h"
 
@@ -97,29 +95,14 @@ __global__ void __launch_bounds__(kThreads)
   partial[blockIdx.x] = total;
 }
 
-// Adds the partial sums in the order in which the host does.
-__global__ void __launch_bounds__(1)
-    add_up(const double* partial, unsigned parts, double scale, double* total) {
-  double sum = 0;
-  for (unsigned p = 0; p < parts; ++p) sum += partial[p];
-  *total += scale * sum;
-}
-
-// Leaves partial sums in the scratch memory; returns how many.
-template <class T>
-unsigned sum_in_parts(Loss loss, const LossArguments<T>& a, double* partial) noexcept {
-  const unsigned wanted = blocks(a.rows, kWarps);
-  const unsigned parts = wanted < kParts ? wanted : kParts;
-  launch(each_example<T>, {parts, kThreads}, loss, a, partial);
-  return parts;
-}
-
 template <class T>
 double evaluate(Loss loss, const LossArguments<T>& a) noexcept {
   if (a.rows == 0) return 0;
   auto* partial = static_cast<double*>(scratch());
   if (partial == nullptr) return 0;
-  const unsigned parts = sum_in_parts(loss, a, partial);
+  const unsigned wanted = blocks(a.rows, kWarps);
+  const unsigned parts = wanted < kParts ? wanted : kParts;
+  launch(each_example<T>, {parts, kThreads}, loss, a, partial);
   double sums[kParts] = {};
   fetch(sums, partial, parts * sizeof(double));
   double total = 0;
@@ -166,17 +149,6 @@ void curvature(Loss loss, const CurvatureArguments<T>& a) noexcept {
 }
 
 }  // namespace
-
-template <class T>
-void add_loss(Loss loss, const LossArguments<T>& a, double* total) noexcept {
-  if (a.rows == 0) return;
-  auto* partial = static_cast<double*>(scratch());
-  if (partial == nullptr) return;
-  const unsigned parts = sum_in_parts(loss, a, partial);
-  launch(add_up, {1, 1}, static_cast<const double*>(partial), parts, a.scale, total);
-}
-template void add_loss(Loss, const LossArguments<float>&, double*) noexcept;
-template void add_loss(Loss, const LossArguments<double>&, double*) noexcept;
 
 extern const LossKernels<float> loss_float;
 extern const LossKernels<double> loss_double;

@@ -7,7 +7,6 @@
 
 #include "bindings/families.h"
 #include "call.h"
-#include "deferred_loss.h"
 #include "device.h"
 #include "families.h"
 
@@ -24,7 +23,6 @@ PYBIND11_MODULE(ICTUS_CUDA_MODULE, module) {
              "The stream, as an address, of calls of this thread whose arrays do not name one.");
   ictus::cuda::register_tests(module);
   ictus::bindings::register_sequences(module);
-  ictus::cuda::register_deferred_loss(module);
   py::list families;
 #define ICTUS_REGISTER(family, Table)         \
   ictus::bindings::register_##family(module); \

@@ -132,7 +132,9 @@ def test_states_carry_a_sequence_on(device):
     cpu, there = pair(lambda: [LSTM(5), GRU(4), Dense(CLASSES)], 4, device)
     for network in (cpu, there):
         states = network.zero_states(2)
-        parts = [network.forward([x[0][a:b], x[5][a:b]], states=states) for a, b in [(0, 4), (4, 9)]]
+        parts = [
+            network.forward([x[0][a:b], x[5][a:b]], states=states) for a, b in [(0, 4), (4, 9)]
+        ]
         whole = network.forward([x[0], x[5]])
         close(parts[0][:4], whole[:4])
         close(parts[1][5:], whole[-5:])

@@ -91,9 +91,7 @@ DENSE: dict[str, Check] = {
 
 #: The parameters of autoencoders.
 AUTOENCODER: dict[str, Check] = {
-    name: check
-    for name, check in DENSE.items()
-    if name not in ("dropout", "input_dropout")
+    name: check for name, check in DENSE.items() if name not in ("dropout", "input_dropout")
 } | {
     "hidden_units": (
         lambda x: _units(x) and np.atleast_1d(x).size > 0,

@@ -223,7 +223,9 @@ class Chain(Placement):
         try:
             of_y = np.broadcast_to(to_device(self.device, y_gradient), shape)
         except ValueError:
-            raise ValueError(f"y_gradient must have shape {shape}, got {y_gradient.shape}") from None
+            raise ValueError(
+                f"y_gradient must have shape {shape}, got {y_gradient.shape}"
+            ) from None
         spare = self.views(np.empty_like(self.parameters))
         out: Array = np.empty_like(x)
         for part in self._parts(x, None):

@@ -9,7 +9,6 @@ import numpy as np
 from ictus.kernels._device import device_of, is_device_array, native_module
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
 
-
 # Numbers of the matrix that says which row of the table each symbol has, at once.
 AT_ONCE = 1 << 24
 

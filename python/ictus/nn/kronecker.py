@@ -193,8 +193,7 @@ class KroneckerPreconditioner:
 
     def __init__(self, pairs: Sequence[tuple[Array, Array]], network: Any) -> None:
         self._pairs = [
-            tuple(contiguous((m + m.T) / 2, network.dtype) for m in pair)
-            for pair in pairs
+            tuple(contiguous((m + m.T) / 2, network.dtype) for m in pair) for pair in pairs
         ]
         self._rooms = [empty(a, (len(a), len(s))) for a, s in self._pairs]
 

@@ -41,18 +41,8 @@ class Loss:
         gradient: Array | None,
         weights: Array | None,
         scale: float,
-        total: Array | None = None,
     ) -> float:
-        """Return ``scale * sum(weights * loss)``; write its gradient to ``gradient`` if given.
-
-        With ``total``, float64 of shape (1,) beside logits on a GPU, the value is added there
-        instead, nothing waits for it, labels are not looked at, and 0 is returned.
-        """
-        if total is not None:
-            native_module(logits).loss_deferred(
-                self.number, logits, targets, gradient, weights, scale, total
-            )
-            return 0.0
+        """Return ``scale * sum(weights * loss)``; write its gradient to ``gradient`` if given."""
         value: float = native_module(logits).loss(
             self.number, logits, targets, gradient, weights, scale
         )

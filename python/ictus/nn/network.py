@@ -13,7 +13,7 @@ from ictus.nn.chain import Chain
 from ictus.nn.derivatives import CurvatureProducts
 from ictus.nn.embedding import Embedding
 from ictus.nn.kinds import check_output_layer
-from ictus.nn.layer import Array, Cache, Layer
+from ictus.nn.layer import Array, Layer
 from ictus.nn.losses import LOSSES
 from ictus.nn.recurrent import RecurrentBase
 from ictus.nn.shapes import by_place, size_of, targets_by_place
@@ -103,19 +103,13 @@ class Network(CurvatureProducts, Chain):
         return to_device(device_of(x).name, checked)  # type: ignore[no-any-return]
 
     def _loss(
-        self,
-        logits: Array,
-        y: Array,
-        gradient: bool,
-        weights: Array | None,
-        scale: float,
-        total: Array | None = None,
+        self, logits: Array, y: Array, gradient: bool, weights: Array | None, scale: float
     ) -> float:
         """Loss of logits (rows, outputs of all places); its gradient may take their place."""
         if len(self.output_shape) > 1:
             logits, y, weights = by_place(logits, y, weights, self.output_size)
         into = logits if gradient else None
-        return self.loss_function.value(logits, y, into, weights, scale, total)
+        return self.loss_function.value(logits, y, into, weights, scale)
 
     def predict(self, x: Any, *, batch_size: int | None = None) -> Array:
         """Return the network's outputs: class probabilities, unit probabilities, or values.
@@ -201,7 +195,6 @@ class Network(CurvatureProducts, Chain):
         training: bool = True,
         accumulate: bool = False,
         first_row: int = 0,
-        total: Array | None = None,
     ) -> float:
         """Return the mean loss of a batch and put its gradient into ``gradient``.
 
@@ -224,9 +217,6 @@ class Network(CurvatureProducts, Chain):
             Add to ``gradient``: for batches larger than memory, and several processes.
         first_row : int
             Number of the first row in the whole batch, for draws.
-        total : array of float64, shape (1,), optional
-            Of a network on a GPU, there: the loss is added to it, and 0 is returned, so that
-            nothing waits for the loss.
         """
         if self.device != "cpu":
             x, y = to_device(self.device, x), to_device(self.device, y)
@@ -238,20 +228,11 @@ class Network(CurvatureProducts, Chain):
         if training:
             self.draw_count += 1
         scale = 1.0 / len(x) if scale is None else scale
-        value = self._loss(logits, y, True, weights, scale, total)
-        value += self._penalties(caches, scale, total)
-        self._backward(logits, caches, self._gradient_views, accumulate)
-        return value
-
-    def _penalties(self, caches: list[Cache], scale: float, total: Array | None) -> float:
-        """The layers' penalties at the last forward pass, or 0 where they are added to `total`."""
-        value = 0.0
+        value = self._loss(logits, y, True, weights, scale)
         for i in self._penalized:
             value += self.layers[i].penalty(self._views[i], caches[i], scale)
-        if total is None or not self._penalized:
-            return value
-        total += value
-        return 0.0
+        self._backward(logits, caches, self._gradient_views, accumulate)
+        return value
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"loss": self.loss_name}

@@ -227,7 +227,6 @@ class SequenceNetwork(Network):
         first_row: int = 0,
         states: list[Array] | None = None,
         outputs: Array | None = None,
-        total: Array | None = None,
     ) -> float:
         """Return the mean loss of a batch and put its gradient into ``gradient``.
 
@@ -243,7 +242,7 @@ class SequenceNetwork(Network):
         outputs : array, shape (rows of y, output_size), optional
             Gets the network's outputs of this pass: how well it did before it learnt from the
             batch.
-        scale, training, accumulate, first_row, total
+        scale, training, accumulate, first_row
             See :meth:`Network.loss_and_gradient`.
         """
         if scale is None:
@@ -259,8 +258,9 @@ class SequenceNetwork(Network):
             self.loss_function.output(logits, there)
             if there is not outputs:
                 outputs[...] = to_host(there)
-        value = self.loss_function.value(logits, y, logits, weights, scale, total)
-        value += self._penalties(caches, scale, total)
+        value = self.loss_function.value(logits, y, logits, weights, scale)
+        for i in self._penalized:
+            value += self.layers[i].penalty(self._views[i], caches[i], scale)
         self._backward(logits, caches, self._gradient_views, accumulate)
         return value
 

@@ -196,7 +196,6 @@ class TrainingLoop:
         good = [(array, array.copy()) for array in self._training_state()]
         if self.batch == 0:
             self._loss_sum = self._seconds = 0.0
-            self._forget_losses()
         started = time.perf_counter()
         shown = started
         try:
@@ -209,14 +208,12 @@ class TrainingLoop:
                 if time.perf_counter() - shown > 0.2:
                     shown = time.perf_counter()
                     seen = min(self.batch * batches.batch_size, batches.size)
-                    text = self._postfix(self._losses_so_far() / seen)
+                    text = self._postfix(self._loss_sum / seen)
                     bar.set_postfix_str(f"epoch {self.epoch + 1} {text}")
                 if self._stop_requested(guard):
                     break
             if not np.isfinite(self._model.parameters).all():
                 raise self._diverged("weights that are not finite")
-            if not np.isfinite(self._losses_so_far()):
-                raise self._diverged("a loss that is not finite")
         except DivergenceError:
             for array, values in good:
                 array[...] = values
@@ -227,13 +224,6 @@ class TrainingLoop:
     def _takes_transferred(self) -> bool:
         """Whether updates of a model on a GPU take minibatches there."""
         return True
-
-    def _losses_so_far(self) -> float:
-        """Return the sum of the losses of the epoch's rows."""
-        return self._loss_sum
-
-    def _forget_losses(self) -> None:
-        """Begin a new epoch's sum, where a trainer keeps one beside."""
 
     def _looks(self) -> bool:
         """Whether the parameters are looked at after this minibatch.
@@ -257,7 +247,7 @@ class TrainingLoop:
         measured = {"seconds": self._seconds, "learning_rate": self.current_learning_rate}
         stop = ""
         self.epoch, self.batch = self.epoch + 1, 0
-        measured |= self._measure(self._losses_so_far() / batches.size, held_out)
+        measured |= self._measure(self._loss_sum / batches.size, held_out)
         if self.early_stopping is not None and self.early_stopping.observe(
             self._stopping_criterion(measured), self.epoch, to_host(self._kept())
         ):

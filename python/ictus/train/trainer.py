@@ -18,7 +18,6 @@ from ictus.optim.iteration import log_of
 from ictus.train.augmentation import Augmentation, AugmentedBatches
 from ictus.train.batches import Batches, BatchOrder
 from ictus.train.checkpoint import CheckpointError
-from ictus.train.deferred import DeferredLosses
 from ictus.train.distributed import Processes
 from ictus.train.history import History
 from ictus.train.interrupt import InterruptGuard
@@ -119,7 +118,6 @@ class Trainer(TrainingLoop):
         self.optimizer = SGD(0.1, momentum=0.9) if optimizer is None else optimizer
         self.learning_rate, self.momentum, self.score = learning_rate, momentum, score
         self.augmentation = augmentation
-        self._deferred: DeferredLosses | None = None
 
     def fit(
         self,
@@ -175,8 +173,6 @@ class Trainer(TrainingLoop):
     def _step(self, batch: Any) -> float:
         if isinstance(self.optimizer, HessianFree):
             return self._iterate(self.optimizer, batch)
-        if self.processes.alone and self.network.device != "cpu":
-            return self._step_there(batch)
         if self.processes.alone:
             loss = self.network.loss_and_gradient(*batch)
         else:
@@ -184,28 +180,9 @@ class Trainer(TrainingLoop):
         self._update(loss)
         return loss
 
-    def _step_there(self, batch: Any) -> float:
-        """Make an update on a GPU, whose loss is not waited for."""
-        if self._deferred is None:
-            self._deferred = DeferredLosses(self.network.device)
-        self.network.loss_and_gradient(*batch, total=self._deferred.of(len(batch[0])))
-        self.optimizer.step(self.network.parameters, self.network.gradient)
-        if self._looks() and not math.isfinite(self._losses_so_far()):
-            raise self._diverged(f"loss {self._losses_so_far()}")
-        return 0.0
-
     def _takes_transferred(self) -> bool:
         # Processes cut their shares, and curvature its parts, out of what is on the host.
         return self.processes.alone and not isinstance(self.optimizer, HessianFree)
-
-    def _losses_so_far(self) -> float:
-        return self._loss_sum + (0.0 if self._deferred is None else self._deferred.sum())
-
-    def _forget_losses(self) -> None:
-        self._deferred = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_deferred": None, "_loss_sum": self._losses_so_far()}
 
     def _iterate(self, optimizer: HessianFree, batch: Any) -> float:
         """Make one iteration with curvature on a batch; return its loss afterwards."""
@@ -277,8 +254,7 @@ class Trainer(TrainingLoop):
         return tensors | self.network.tensors()
 
     def _state(self) -> dict[str, Any]:
-        state = {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
-        return state if self._deferred is None else state | {"losses": self._deferred.state()}
+        return {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
 
     def _load(self, tensors: dict[str, Array], state: dict[str, Any]) -> None:
         if state["optimizer"]["name"] != self.optimizer.name:
@@ -294,9 +270,6 @@ class Trainer(TrainingLoop):
                     self.network.device, values
                 )
         self.optimizer.steps = state["steps"]
-        if "losses" in state:
-            self._deferred = DeferredLosses(self.network.device)
-            self._deferred.load(state["losses"])
         for name in self.optimizer.scheduled:  # what schedules and rules had set last
             if name in state["optimizer"]:
                 setattr(self.optimizer, name, state["optimizer"][name])

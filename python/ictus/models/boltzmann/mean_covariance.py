@@ -346,7 +346,9 @@ class MeanCovarianceMachine(Machine):
             states, acceptance = self.hybrid_monte_carlo(
                 states, leapfrog_steps=leapfrog_steps, step_size=step_size
             )
-            step_size *= 1.1 if float(acceptance.mean(dtype=np.float64)) > target_acceptance else 0.9
+            step_size *= (
+                1.1 if float(acceptance.mean(dtype=np.float64)) > target_acceptance else 0.9
+            )
             step_size = min(max(step_size, 1e-4), 1.0)
         states, _ = self.hybrid_monte_carlo(
             states, trajectories - burn_in, leapfrog_steps=leapfrog_steps, step_size=step_size

@@ -13,9 +13,7 @@ def check_kinds(machine: Any) -> None:
     for argument, kinds in (("visible_type", VISIBLE_UNITS), ("hidden_type", HIDDEN_UNITS)):
         value = getattr(machine, argument)
         if value not in kinds:
-            raise ValueError(
-                f"{name}: {argument} must be one of {', '.join(kinds)}, got {value!r}"
-            )
+            raise ValueError(f"{name}: {argument} must be one of {', '.join(kinds)}, got {value!r}")
     if machine.visible_type not in ("softmax", "labelled") and machine.group_size != 1:
         raise ValueError(
             f"{name}: group_size must be 1 without softmax units, got {machine.group_size}"
