@@ -182,6 +182,7 @@ class Stream:
 
     def __init__(self, non_blocking: bool = False) -> None:
         self.work: list[Any] = []
+        self.waited: list[Event] = []
         self._done = 0
 
     def record(self) -> Event:
@@ -190,6 +191,7 @@ class Stream:
 
     def wait_event(self, event: Event) -> None:
         """Wait in the stream; the current one does its work at once."""
+        self.waited.append(event)
         event.synchronize()
 
     def run_to(self, place: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ictus.kernels._device import zeros
 from ictus.nn.layer import Array, Views
 from ictus.nn.recurrent import RecurrentBase

@@ -153,8 +153,8 @@ class SequenceCache(Cache):
     """
 
     __slots__ = (
-        "_arrays", "_dtype", "_rooms", "_scratch", "gates", "keep", "layer", "memory", "previous", "record",
-        "sequences", "start", "state", "steps", "structural_damping",
+        "_arrays", "_dtype", "_rooms", "_scratch", "gates", "keep", "layer", "memory", "previous",
+        "record", "sequences", "start", "state", "steps", "structural_damping",
     )  # fmt: skip
 
     def __init__(self, dtype: np.dtype[Any], beside: Any = None, arrays: Any = np) -> None:
