@@ -20,9 +20,8 @@ from ictus.kernels import (
 from ictus.kernels._device import contiguous, empty, is_device_array, to_device, to_host
 from ictus.kernels.convolution import Padding, padded, pair
 from ictus.kernels.probabilistic_pooling import pooled_shape
-from ictus.models.boltzmann import gibbs
+from ictus.models.boltzmann import convolutional_energy, gibbs
 from ictus.models.boltzmann.convolutional_chains import ConvolutionalChains
-from ictus.models.boltzmann.energies import visible_energy
 from ictus.models.boltzmann.gibbs import check_steps
 from ictus.models.boltzmann.machine import Machine, answers_where_asked, check_finite, fill
 from ictus.models.examples import Rows, check_values, column_moments, independent_biases
@@ -269,7 +268,8 @@ class ConvolutionalMachine(Machine):
             corrupt(mean.reshape(flat), "gaussian", 1.0, out.reshape(flat), **draw)
         return out
 
-    def _by_parts(self, function: Callable[[Array], Array], v: Array) -> Array:
+    def by_parts(self, function: Callable[[Array], Array], v: Array) -> Array:
+        """Return function(v) of checked images, made of some at a time."""
         rows = max(1, UNITS_AT_ONCE // self.hidden_units)
         if len(v) <= rows:
             return function(v)
@@ -292,9 +292,10 @@ class ConvolutionalMachine(Machine):
     @answers_where_asked
     def mean_pooled(self, v: Any) -> Array:
         """Return the probabilities of the pooling units given images, (rows, *pooled_shape)."""
-        return self._by_parts(lambda part: self._pooled(part, "pooled_mean"), self.check_visible(v))
+        return self.by_parts(lambda part: self.pooled(part, "pooled_mean"), self.check_visible(v))
 
-    def _pooled(self, v: Array, what: str) -> Array:
+    def pooled(self, v: Array, what: str) -> Array:
+        """Return a result of :meth:`pool` with a number for each pooling unit of checked images."""
         out = empty(v, (len(v), *self.pooled_shape))
         x = self.hidden_inputs(v)
         self.pool(x, x, **{what: out})
@@ -314,10 +315,6 @@ class ConvolutionalMachine(Machine):
 
     # --- energies --------------------------------------------------------------------------------
 
-    def _visible_energy(self, v: Array) -> Array:
-        bias = np.tile(self.visible_bias, self.visible_units // self.image_shape[2])
-        return visible_energy(v.reshape(len(v), -1), self.visible_type, bias, None)
-
     @answers_where_asked
     def energy(self, v: Any, h: Any) -> Array:
         """Return the energy of each pair of images and detection maps, shape (rows,).
@@ -327,12 +324,7 @@ class ConvolutionalMachine(Machine):
         v, h = self.check_visible(v), self.check_hidden(h)
         if len(v) != len(h):
             raise ValueError(f"h must have {len(v)} rows like v, got {len(h)}")
-        x = self.hidden_inputs(v).reshape(len(v), -1)
-        energy = self._visible_energy(v) - (x * h.reshape(x.shape)).sum(axis=1)
-        down, across = (np.arange(0, n, b) for n, b in zip(h.shape[1:3], self.block, strict=True))
-        on = np.add.reduceat(np.add.reduceat(to_host(h), down, axis=1), across, axis=2)
-        many = on.reshape(len(h), -1).max(axis=1, initial=0) > 1
-        return np.where(to_device(self.device, many), np.inf, energy)
+        return convolutional_energy.energy(self, v, h)
 
     @answers_where_asked
     def free_energy(self, v: Any) -> Array:
@@ -341,14 +333,7 @@ class ConvolutionalMachine(Machine):
         The sum over the states of a block is ``1 + sum exp(x)``, and blocks are independent given
         v: exact. Lower is more probable: ``log p(v) = -F(v) - log Z``.
         """
-
-        def blocks(part: Array) -> Array:
-            logs = self._pooled(part, "log_sum").reshape(len(part), -1)
-            return logs.sum(axis=1, dtype=np.float64)
-
-        v = self.check_visible(v)
-        energy: Array = self._visible_energy(v) - self._by_parts(blocks, v)
-        return energy.astype(self.dtype, copy=False)
+        return convolutional_energy.free_energy(self, self.check_visible(v))
 
     # --- chains ----------------------------------------------------------------------------------
 
@@ -378,7 +363,7 @@ class ConvolutionalMachine(Machine):
     @answers_where_asked
     def reconstruct(self, v: Any) -> Array:
         """Return the means of the visible units given the means of the hidden ones given v."""
-        return self._by_parts(
+        return self.by_parts(
             lambda part: self.mean_visibles(self.mean_hiddens(part)), self.check_visible(v)
         )
 
