@@ -242,7 +242,7 @@ class Chain(Placement):
                 assert passed is not None
                 grad = passed
             out[part] = grad.reshape(out[part].shape)
-        return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
+        return out if is_device_array(given) else to_host(out)
 
     def layer_number(self, layer: int) -> int:
         """Return a layer's number counted from 0; ValueError where the network has none such."""

@@ -46,10 +46,11 @@ class _Slot:
         """Begin to copy an array; return the one on the device that will have its numbers."""
         if values.size == 0:
             return self._arrays.empty(values.shape, values.dtype)
-        host, there = (each[: values.nbytes] for each in self._room(values.nbytes))
+        locked, room = self._room(values.nbytes)
+        host, there = locked[: values.nbytes], room[: values.nbytes]
         staged = host.view(values.dtype).reshape(values.shape)
         staged[...] = values
-        out = there.view(values.dtype).reshape(values.shape)
+        out: Any = there.view(values.dtype).reshape(values.shape)
         out.set(staged, stream=self._stream)
         return out
 

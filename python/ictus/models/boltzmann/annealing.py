@@ -130,7 +130,7 @@ def base_log_partition(rbm: RBM, bias: Array) -> float:
 
 def base_samples(rbm: RBM, bias: Array, rows: int, seed: int) -> Array:
     """Return states drawn from the base-rate model, (rows, visible_units)."""
-    states = empty(rbm.weights, (rows, rbm.visible_units))
+    states: Array = empty(rbm.weights, (rows, rbm.visible_units))
     off = zeros(rbm.weights, (rows, rbm.hidden_units))
     row_bias = to_device(rbm.device, np.tile(bias.astype(rbm.dtype), (rows, 1)))
     visible_layer(rbm.native, off, sample=states, row_bias=row_bias, seed=seed, stream=_START)

@@ -296,7 +296,7 @@ class ConvolutionalMachine(Machine):
 
     def pooled(self, v: Array, what: str) -> Array:
         """Return a result of :meth:`pool` with a number for each pooling unit of checked images."""
-        out = empty(v, (len(v), *self.pooled_shape))
+        out: Array = empty(v, (len(v), *self.pooled_shape))
         x = self.hidden_inputs(v)
         self.pool(x, x, **{what: out})
         return out

@@ -209,7 +209,7 @@ def denoise(machine: Sampled, chains: Moving, noisy: Array, noise: float, steps:
         evidence = noisy * drawn
     bias = machine.visible_bias if chains.visible_bias is None else chains.visible_bias
     chains.visible_bias = (bias + evidence).astype(machine.dtype)
-    total = zeros(noisy, noisy.shape, np.float64)
+    total: Array = zeros(noisy, noisy.shape, np.float64)
     first = steps // 2
     for step in range(steps):
         chains.step()
@@ -223,7 +223,7 @@ def _denoise_gaussian(
 ) -> Array:
     variance = np.float64(1) if machine.variance is None else machine.variance.astype(np.float64)
     precision = 1 / variance + 1 / noise**2
-    total = zeros(noisy, noisy.shape, np.float64)
+    total: Array = zeros(noisy, noisy.shape, np.float64)
     first = steps // 2
     for step in range(steps):
         chains.step()

@@ -232,8 +232,8 @@ class MeanCovarianceMachine(Machine):
                 f"known must have shape {v.shape} or {v.shape[-1:]}, got {known.shape}"
             )
         known = np.broadcast_to(known, v.shape)
-        given = to_host(self.check_visible(np.where(known, v, 0))).astype(np.float64)
-        x = np.where(known, given, to_host(self.visible_bias))
+        given: Array = to_host(self.check_visible(np.where(known, v, 0))).astype(np.float64)
+        x: Array = np.where(known, given, to_host(self.visible_bias))
         for _ in range(self.positive("steps", steps)):
             x = np.where(known, given, self._conditional_mean(x, known=known, given=given))
         return x.astype(self.dtype)
@@ -250,7 +250,7 @@ class MeanCovarianceMachine(Machine):
         """
         if not 0 < noise < np.inf:
             raise ValueError(f"noise must be positive, got {noise!r}")
-        given = to_host(self.check_visible(v)).astype(np.float64)
+        given: Array = to_host(self.check_visible(v)).astype(np.float64)
         x = given
         for _ in range(self.positive("steps", steps)):
             x = self._conditional_mean(x, given=given, precision=1 / noise**2)

@@ -213,7 +213,7 @@ class RBM(Machine):
     def mean_hiddens(self, v: Any, context: Any = None) -> Array:
         """Return the means of the hidden units given visible states, (rows, hidden_units)."""
         v = self.check_visible(v)
-        out = empty(v, (len(v), self.hidden_units))
+        out: Array = empty(v, (len(v), self.hidden_units))
         hidden_layer(self.native, v, mean=out, row_bias=self.biases(context, len(v))[1])
         return out
 
@@ -221,7 +221,7 @@ class RBM(Machine):
     def sample_hiddens(self, v: Any, context: Any = None) -> Array:
         """Return hidden states drawn given visible ones, (rows, hidden_units)."""
         v = self.check_visible(v)
-        out = empty(v, (len(v), self.hidden_units))
+        out: Array = empty(v, (len(v), self.hidden_units))
         bias = self.biases(context, len(v))[1]
         stream = self.next_streams(1)
         hidden_layer(self.native, v, sample=out, row_bias=bias, seed=self.seed, stream=stream)
@@ -231,7 +231,7 @@ class RBM(Machine):
     def mean_visibles(self, h: Any, context: Any = None) -> Array:
         """Return the means of the visible units given hidden states, (rows, visible_units)."""
         h = self._states(h, "h", self.hidden_units)
-        out = empty(h, (len(h), self.visible_units))
+        out: Array = empty(h, (len(h), self.visible_units))
         visible_layer(self.native, h, mean=out, row_bias=self.biases(context, len(h))[0])
         return out
 
@@ -239,7 +239,7 @@ class RBM(Machine):
     def sample_visibles(self, h: Any, context: Any = None) -> Array:
         """Return visible states drawn given hidden ones, (rows, visible_units)."""
         h = self._states(h, "h", self.hidden_units)
-        out = empty(h, (len(h), self.visible_units))
+        out: Array = empty(h, (len(h), self.visible_units))
         bias = self.biases(context, len(h))[0]
         stream = self.next_streams(1)
         visible_layer(self.native, h, sample=out, row_bias=bias, seed=self.seed, stream=stream)

@@ -297,7 +297,7 @@ class UpDownUpdates:
         self._chain = self._room(chains, machine.top.visible_units)
 
     def _room(self, rows: int, units: int) -> Array:
-        return empty(self.machine.parameters, (rows, units))
+        return empty(self.machine.parameters, (rows, units))  # type: ignore[no-any-return]
 
     def update(self, x: Array, y: Array | None, steps: int, rule: dict[str, Any]) -> None:
         """Wake, top, sleep, and then the updates of the layers below."""
