@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import ictus
-from tests import devices
+from tests import devices, emulated
 from tests.executed import ExecutedCounts, families_of, family_of, levels_of
 
 settings.register_profile(
@@ -59,6 +59,20 @@ def each_level(request: pytest.FixtureRequest) -> Iterator[str]:
     ictus.set_instruction_set(request.param)
     yield request.param
     ictus.set_instruction_set(before)
+
+
+@pytest.fixture(params=devices.DEVICES)
+def device(request: pytest.FixtureRequest) -> str:
+    """The name of a device that networks and models can be put on: a GPU, or its emulation."""
+    name: str = request.param
+    native, reason = devices.native_of(name)
+    if native is None:
+        pytest.skip(f"{name}: {reason}")
+    if name == "emulated":
+        emulated.add()
+    else:
+        pytest.importorskip("cupy", reason="CuPy is not installed")
+    return name
 
 
 @pytest.fixture

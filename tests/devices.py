@@ -91,6 +91,13 @@ class _OfDevice:
         return call
 
 
+def close(a: Any, b: Any, tolerance: float = 1e-4) -> None:
+    """Assert that numbers of a device, or losses there, are those of the CPU."""
+    a, b = (np.asarray(_device.to_host(each), np.float64) for each in (a, b))
+    assert a.shape == b.shape
+    assert np.abs(a - b).max() <= tolerance * np.abs(b).max()
+
+
 @cache
 def native_of(device: str) -> tuple[Any, str]:
     """Return the native module of a device, or None and the reason."""

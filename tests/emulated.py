@@ -8,7 +8,7 @@ arrays that CuPy would not give.
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,11 @@ _METHODS = {
     "all", "any", "argmax", "argmin", "astype", "clip", "copy", "dot", "fill", "max", "mean", "min",
     "ravel", "repeat", "reshape", "squeeze", "std", "sum", "swapaxes", "take", "transpose", "var",
     "view", "cumsum", "sort", "flatten", "item", "tolist", "prod", "nonzero", "conj",
+}  # fmt: skip
+# NumPy's functions of arrays that CuPy has with the same arguments, of those that ictus calls.
+_FUNCTIONS = {
+    "broadcast_to", "clip", "concatenate", "cumsum", "dot", "einsum", "empty_like", "full_like",
+    "copyto", "ones_like", "pad", "repeat", "split", "tile", "trace", "where", "zeros_like",
 }  # fmt: skip
 
 
@@ -76,6 +81,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if method != "__call__":
+            return NotImplemented
         out = keywords.get("out")
         result = getattr(ufunc, method)(*map(_unwrap, inputs), **_unwrap(keywords))
         if out is not None:
@@ -83,6 +90,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
         return _wrap(result)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
+        if function.__name__ not in _FUNCTIONS:
+            return NotImplemented
         return _wrap(function(*_unwrap(tuple(arguments)), **_unwrap(keywords)))
 
     def __getattr__(self, name: str) -> Any:
@@ -105,9 +114,17 @@ class EmulatedArray(NDArrayOperatorsMixin):
         """Return a copy on the host."""
         return self._host.copy()
 
-    def set(self, values: np.ndarray) -> None:
-        """Copy from the host."""
-        self._host[...] = values
+    def set(self, values: np.ndarray, stream: Any = None) -> None:
+        """Copy from the host; in a stream, when the stream comes to it."""
+        if not isinstance(values, np.ndarray) or values.shape != self.shape:
+            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
+        if stream is None:
+            self._host[...] = values
+        else:
+            stream.work.append(lambda: self._host.__setitem__(Ellipsis, values))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an array of a GPU in a pickle could not be read where there is none")
 
     def __getitem__(self, index: Any) -> EmulatedArray:
         return _wrap(self._host[_unwrap(index)])
@@ -149,12 +166,54 @@ def asnumpy(array: EmulatedArray) -> np.ndarray:
     return array.get()
 
 
+class Event:
+    """A place in the work of a stream."""
+
+    def __init__(self, stream: Stream, place: int) -> None:
+        self._stream, self._place = stream, place
+
+    def synchronize(self) -> None:
+        """Wait on the host."""
+        self._stream.run_to(self._place)
+
+
+class Stream:
+    """A stream of copies, each of which is made as late as events allow: the worst case."""
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        self.work: list[Any] = []
+        self.waited: list[Event] = []
+        self._done = 0
+
+    def record(self) -> Event:
+        """Return an event behind all work so far."""
+        return Event(self, len(self.work))
+
+    def wait_event(self, event: Event) -> None:
+        """Wait in the stream; the current one does its work at once."""
+        self.waited.append(event)
+        event.synchronize()
+
+    def run_to(self, place: int) -> None:
+        """Do the work before a place."""
+        for copy in self.work[self._done : place]:
+            copy()
+        self._done = max(self._done, place)
+
+
+def _cuda() -> Any:
+    current = Stream()
+    return SimpleNamespace(
+        Stream=Stream, get_current_stream=lambda: current, alloc_pinned_memory=bytearray
+    )
+
+
 def _made(function: Any) -> Any:
     return lambda *a, **k: _wrap(function(*_unwrap(a), **_unwrap(k)))
 
 
 _MAKERS = ("empty", "zeros", "ones", "full", "arange", "eye", "concatenate", "stack", "where",
-           "square", "sqrt", "exp", "empty_like", "zeros_like", "ones_like")  # fmt: skip
+           "square", "sqrt", "exp", "empty_like", "zeros_like", "ones_like", "take")  # fmt: skip
 
 
 def array_module() -> ModuleType:
@@ -165,7 +224,7 @@ def array_module() -> ModuleType:
     for function in (asarray, ascontiguousarray, asnumpy):
         setattr(module, function.__name__, function)
     module.array = lambda values, dtype=None: EmulatedArray(np.array(_unwrap(values), dtype))
-    module.ndarray = EmulatedArray
+    module.ndarray, module.cuda = EmulatedArray, _cuda()
     module.float32, module.float64, module.int64 = np.float32, np.float64, np.int64
     return module
 

@@ -31,7 +31,6 @@ _TRAINED = ("n_iter_", "loss_")  # what every fitted model notes of its training
 class DenseEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Base of MLPClassifier and MLPRegressor; their docstrings name the parameters."""
 
-    device: str = "cpu"  # of those whose constructor does not take it
     _numeric_targets: ClassVar[bool] = False
     _table: ClassVar[dict[str, Check]] = DENSE
     _fitted: ClassVar[tuple[str, ...]] = ()  # attributes that a model file keeps beside the network

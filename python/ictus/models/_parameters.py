@@ -91,9 +91,7 @@ DENSE: dict[str, Check] = {
 
 #: The parameters of autoencoders.
 AUTOENCODER: dict[str, Check] = {
-    name: check
-    for name, check in DENSE.items()
-    if name not in ("dropout", "input_dropout", "device")
+    name: check for name, check in DENSE.items() if name not in ("dropout", "input_dropout")
 } | {
     "hidden_units": (
         lambda x: _units(x) and np.atleast_1d(x).size > 0,
@@ -141,6 +139,7 @@ DEEP: dict[str, Check] = {
     "fine_tune_batch_size": POSITIVE_INTEGER,
     "dtype": DENSE["dtype"],
     "progress": DENSE["progress"],
+    "device": DENSE["device"],
 }
 #: More of them, of a classifier.
 BACKPROPAGATION: dict[str, Check] = {

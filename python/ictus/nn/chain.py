@@ -215,14 +215,16 @@ class Chain(Placement):
         ValueError
             Another shape, or a layer that the network does not have.
         """
-        x = self.check_input(x)
+        given, x = x, self.check_input(x)
         last = self.layer_number(layer)
         shape = (len(x), *self._passes.output_shape(x.shape[1:], last + 1))
+        if not is_device_array(y_gradient):
+            y_gradient = np.asarray(y_gradient, self.dtype)
         try:
-            of_y = np.broadcast_to(np.asarray(y_gradient, self.dtype), shape)
+            of_y = np.broadcast_to(to_device(self.device, y_gradient), shape)
         except ValueError:
             raise ValueError(
-                f"y_gradient must have shape {shape}, got {np.shape(y_gradient)}"
+                f"y_gradient must have shape {shape}, got {y_gradient.shape}"
             ) from None
         spare = self.views(np.empty_like(self.parameters))
         out: Array = np.empty_like(x)
@@ -230,7 +232,7 @@ class Chain(Placement):
             h, caches = self._passes.enter(x[part])
             for i in range(last + 1):
                 h = self.layers[i].forward(h, self._views[i], caches[i], None)
-            grad: Array = np.array(of_y[part]).reshape(len(x[part]), -1)
+            grad: Array = of_y[part].astype(self.dtype).reshape(len(x[part]), -1)
             for i in range(last, -1, -1):
                 if guided and getattr(self.layers[i], "activation", "") == "relu":
                     np.maximum(grad, 0, out=grad)
@@ -240,7 +242,7 @@ class Chain(Placement):
                 assert passed is not None
                 grad = passed
             out[part] = grad.reshape(out[part].shape)
-        return out
+        return out if is_device_array(given) else to_host(out)
 
     def layer_number(self, layer: int) -> int:
         """Return a layer's number counted from 0; ValueError where the network has none such."""

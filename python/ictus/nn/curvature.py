@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ictus import _core
-from ictus.kernels._device import to_device
+from ictus.kernels._device import native_module, to_device
 from ictus.nn.layer import Array, Cache
 from ictus.nn.recurrent import RecurrentBase
 from ictus.nn.sequences import SequenceBatch, SequenceCache
@@ -28,6 +27,11 @@ KEPT_BYTES = 1 << 30
 Part = tuple[Any, Array | None]
 
 
+def inner(a: Array, b: Array) -> float:
+    """Return the inner product of two vectors, summed in double."""
+    return float(native_module(a).cg_damp(a, b, 0.0, 0.0, None))
+
+
 def own_caches(network: Network, x: Any, beside: Sequence[Cache] | None) -> list[Cache]:
     """Return caches for a part of the data that outlast passes through other parts.
 
@@ -41,7 +45,9 @@ def own_caches(network: Network, x: Any, beside: Sequence[Cache] | None) -> list
     """
     if isinstance(x, SequenceBatch):
         sequence_caches = [
-            SequenceCache(network.dtype, None if beside is None else beside[i])
+            SequenceCache(
+                network.dtype, None if beside is None else beside[i], network._device.arrays
+            )
             for i in range(len(network.layers))
         ]
         for cache in sequence_caches:
@@ -55,7 +61,7 @@ def own_caches(network: Network, x: Any, beside: Sequence[Cache] | None) -> list
 def _on_device(device: str, part: Part) -> Part:
     x, weights = part
     return (
-        x if isinstance(x, SequenceBatch) else to_device(device, x),
+        x.to(device) if isinstance(x, SequenceBatch) else to_device(device, x),
         None if weights is None else to_device(device, weights),
     )
 
@@ -208,7 +214,7 @@ class GaussNewton:
                 flat, v, own = by_place(logits, tangents[j].copy(), weights, network.output_size)
                 network.loss_function.curvature(flat, v, v, own, self.scale)
                 for i in range(j + 1):
-                    result[i, j] += _core.cg_damp(tangents[i].ravel(), v.ravel(), 0.0, 0.0, None)
+                    result[i, j] += inner(tangents[i].ravel(), v.ravel())
         return result + np.triu(result, 1).T
 
     def set_structural_damping(self, value: float) -> None:

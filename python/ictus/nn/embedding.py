@@ -6,7 +6,35 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._device import device_of, is_device_array, native_module
 from ictus.nn.layer import Array, Cache, Draws, Layer, Views
+
+# Numbers of the matrix that says which row of the table each symbol has, at once.
+AT_ONCE = 1 << 24
+
+
+def _rows(table: Array, symbols: Array, out: Array) -> Array:
+    """Write the rows of the table that the symbols name to `out`."""
+    if is_device_array(table):
+        device_of(table).arrays.take(table, symbols, axis=0, out=out)
+    else:
+        np.take(table, symbols, axis=0, out=out, mode="clip")
+    return out
+
+
+def _sum_rows(symbols: Array, rows: Array, into: Array, accumulate: bool) -> None:
+    """Add each row to the row of the table that its symbol names, on a GPU.
+
+    As a product with a matrix of zeros and ones: additions by many threads to one number would come
+    in another order each time.
+    """
+    beta = 1.0 if accumulate else 0.0
+    arrays, step = device_of(rows).arrays, max(1, AT_ONCE // len(rows))
+    for first in range(0, len(into), step):
+        part = into[first : first + step]
+        numbers = arrays.arange(first, first + len(part))
+        chosen = (symbols[:, None] == numbers).astype(rows.dtype)
+        native_module(rows).gemm(chosen.T, rows, part, 1.0, beta, None, 0, 0.0, 0, 0, 0, 0)
 
 
 class Embedding(Layer):
@@ -43,8 +71,7 @@ class Embedding(Layer):
 
     def forward(self, x: Array, views: Views, cache: Cache, draws: Draws | None) -> Array:
         cache.x = x
-        np.take(views[0], x, axis=0, out=cache.y, mode="clip")
-        return cache.y
+        return _rows(views[0], x, cache.y)
 
     def backward(
         self,
@@ -57,6 +84,9 @@ class Embedding(Layer):
     ) -> Array | None:
         assert cache.x is not None, "backward needs a forward pass before it"
         table = gradient_views[0]
+        if is_device_array(table):
+            _sum_rows(cache.x, grad, table, accumulate)
+            return None
         if not accumulate:
             table[...] = 0
         np.add.at(table, cache.x, grad)
@@ -66,8 +96,7 @@ class Embedding(Layer):
         self, x_dot: Array | None, views: Views, direction_views: Views, cache: Cache
     ) -> Array | None:
         assert cache.x is not None, "jvp needs a forward pass before it"
-        np.take(direction_views[0], cache.x, axis=0, out=cache.tangent, mode="clip")
-        return cache.tangent
+        return _rows(direction_views[0], cache.x, cache.tangent)
 
     def config(self) -> dict[str, Any]:
         return {"kind": self.kind, "units": self.units, "scale": self.scale}

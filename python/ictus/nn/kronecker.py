@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ictus.kernels._device import native_module
+from ictus.kernels._device import (
+    contiguous,
+    device_of,
+    empty,
+    native_module,
+    to_device,
+    to_host,
+    zeros,
+)
 from ictus.nn.dense import Dense
 from ictus.nn.layer import Array
 
@@ -45,12 +53,13 @@ def inverse_of(matrix: Array) -> Array:
     """
     size = len(matrix)
     if size <= BLOCK:
-        return np.linalg.inv(matrix)
+        inverse = np.linalg.inv(to_host(matrix))
+        return to_device(device_of(matrix).name, inverse)  # type: ignore[no-any-return]
     half = size // 2
-    corner = np.ascontiguousarray(matrix[:half, half:])
-    first = inverse_of(np.ascontiguousarray(matrix[:half, :half]))
+    corner = contiguous(matrix[:half, half:])
+    first = inverse_of(contiguous(matrix[:half, :half]))
     across = multiply(first, corner, np.empty_like(corner))
-    rest = np.array(matrix[half:, half:], order="C")
+    rest = matrix[half:, half:].copy()
     second = inverse_of(multiply(corner.T, across, rest, -1.0, 1.0))
     out = np.empty_like(matrix)
     out[half:, half:] = second
@@ -67,7 +76,8 @@ def random_gradient(loss: Any, logits: Array, generator: np.random.Generator) ->
     outputs, without a draw from a distribution. Each number takes one of the generator's.
     """
     outputs: Array = loss.output(logits, np.empty_like(logits))
-    signs: Array = np.where(generator.random(outputs.shape) < 0.5, outputs.dtype.type(-1), 1)
+    drawn = np.where(generator.random(outputs.shape) < 0.5, outputs.dtype.type(-1), 1)
+    signs: Array = to_device(device_of(outputs).name, drawn)
     if loss.name == "squared_error":
         return signs
     if loss.name == "binary_cross_entropy":
@@ -112,9 +122,11 @@ class KroneckerFactors:
         sizes = [network.layers[i].parameter_shapes[0] for i in self._layers]
         shapes = [(n + 1, n + 1) for n, _ in sizes] + [(n, n) for _, n in sizes]
         ends = np.cumsum([math.prod(shape) for shape in shapes])
-        self.moments = np.zeros(ends[-1], network.dtype)
-        parts = np.split(self.moments, ends[:-1])
-        views = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        self.moments = zeros(network.parameters, (int(ends[-1]),))
+        views = [
+            self.moments[int(end) - math.prod(shape) : int(end)].reshape(shape)
+            for end, shape in zip(ends, shapes, strict=True)
+        ]
         self.inputs, self.gradients = views[: len(sizes)], views[len(sizes) :]
         self.count = 0.0
 
@@ -135,7 +147,7 @@ class KroneckerFactors:
             number -= 1
             layer._times_derivative(grad, cache)
             inputs = cache.x
-            moments, sums = self.inputs[number], np.empty(inputs.shape[1], network.dtype)
+            moments, sums = self.inputs[number], empty(inputs, inputs.shape[1:])
             moments[:-1, :-1] += multiply(inputs.T, inputs, np.empty_like(moments[:-1, :-1]))
             native_module(inputs).column_sums(inputs, sums)
             moments[-1, :-1] += sums
@@ -159,12 +171,12 @@ class KroneckerFactors:
         for inputs, gradients in zip(self.inputs, self.gradients, strict=True):
             a = inputs.astype(np.float64) / count
             s = gradients.astype(np.float64) / count
-            sizes = np.trace(a) / len(a), np.trace(s) / len(s)
+            sizes = float(np.trace(a)) / len(a), float(np.trace(s)) / len(s)
             share = math.sqrt(sizes[0] / sizes[1]) if sizes[1] > 0 else 1.0
             # Enough that the inverse is positive definite in the network's precision, too.
             for matrix, size, own in ((a, sizes[0], root * share), (s, sizes[1], root / share)):
                 least = len(matrix) * np.finfo(self.network.dtype).eps * size
-                matrix[np.diag_indices_from(matrix)] += max(own, least, 1e-30)
+                matrix.reshape(-1)[:: len(matrix) + 1] += max(own, least, 1e-30)
             pairs.append((inverse_of(a), inverse_of(s)))
         return KroneckerPreconditioner(pairs, self.network)
 
@@ -181,10 +193,9 @@ class KroneckerPreconditioner:
 
     def __init__(self, pairs: Sequence[tuple[Array, Array]], network: Any) -> None:
         self._pairs = [
-            tuple(np.ascontiguousarray((m + m.T) / 2, network.dtype) for m in pair)
-            for pair in pairs
+            tuple(contiguous((m + m.T) / 2, network.dtype) for m in pair) for pair in pairs
         ]
-        self._rooms = [np.empty((len(a), len(s)), network.dtype) for a, s in self._pairs]
+        self._rooms = [empty(a, (len(a), len(s))) for a, s in self._pairs]
 
     def __call__(self, vector: Array, out: Array) -> Array:
         """Write the product with a vector of all parameters to ``out``."""

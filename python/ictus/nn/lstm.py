@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import zeros
 from ictus.nn.layer import Array, Views
 from ictus.nn.recurrent import RecurrentBase
 
@@ -32,7 +32,7 @@ class LSTM(RecurrentBase):
 
     kind = "lstm"
     gates, states = 4, 2
-    native, native_stream = _core.LSTMLayer, _core.LSTMStream
+    native, native_stream = "LSTMLayer", "LSTMStream"
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class LSTM(RecurrentBase):
             return views
         result = []
         for number, narrow in enumerate(self._gates(views, 3)):
-            wide = np.zeros((*narrow.shape[:-2], narrow.shape[-2] + 1, self.units), narrow.dtype)
+            wide = zeros(narrow, (*narrow.shape[:-2], narrow.shape[-2] + 1, self.units))
             wide[..., 0, :], wide[..., 2:, :] = narrow[..., 0, :], narrow[..., 1:, :]
             if number == 2:
                 wide[..., 1, :] = HELD_OPEN

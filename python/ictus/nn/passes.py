@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from ictus.kernels._device import empty, is_device_array, to_device, to_host
 from ictus.nn.layer import Array
 from ictus.nn.shapes import size_of
 
@@ -22,7 +21,7 @@ def part_outputs(
     ----------
     network : Network
     x : array, shape (rows, input size of that layer)
-        Of the network's dtype, contiguous rows; images as rows.
+        Of the network's dtype, contiguous rows; images as rows. The outputs lie where it does.
     first, last : int
         Counted from 0 in ``network.layers``; `last` is not below `first`. What they take and give
         has a fixed size.
@@ -38,7 +37,8 @@ def part_outputs(
     size = size_of(passes.output_shape(shape, first))
     if x.ndim != 2 or x.shape[1] != size:
         raise ValueError(f"x must have shape (rows, {size}), got {x.shape}")
-    out = np.empty((len(x), size_of(passes.output_shape(shape, last + 1))), network.dtype)
+    given, x = x, to_device(network.device, x)
+    out = empty(x, (len(x), size_of(passes.output_shape(shape, last + 1))), network.dtype)
     part = slice(first, last + 1)
     for begin in range(0, len(x), batch_size):
         h = x[begin : begin + batch_size]
@@ -48,4 +48,4 @@ def part_outputs(
         ):
             h = layer.forward(h, views, cache, None)
         out[begin : begin + batch_size] = h
-    return out
+    return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]

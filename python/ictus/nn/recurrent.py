@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.kernels.activation import activation_number
 from ictus.nn.initialization import initialize_weights
 from ictus.nn.layer import Array, Draws, Layer, Views
@@ -48,8 +48,9 @@ class RecurrentBase(Layer):
 
     gates: ClassVar[int]
     states: ClassVar[int]
-    native: ClassVar[Any]
-    native_stream: ClassVar[Any]
+    #: Names of the native classes.
+    native: ClassVar[str]
+    native_stream: ClassVar[str]
 
     def __init__(
         self,
@@ -136,7 +137,8 @@ class RecurrentBase(Layer):
         weights, recurrent, bias, *extra = views
         shaped = recurrent.reshape(self.directions, self.units, -1)
         extras = extra[0].reshape(self.extra_shape()) if extra else None
-        return self.native(weights, shaped, bias, extras, self.activation_number)
+        make = getattr(native_module(weights), self.native)
+        return make(weights, shaped, bias, extras, self.activation_number)
 
     @property
     def activation_number(self) -> int:
@@ -307,7 +309,7 @@ class Recurrent(RecurrentBase):
 
     kind = "recurrent"
     gates, states = 1, 1
-    native, native_stream = _core.RecurrentLayer, _core.RecurrentStream
+    native, native_stream = "RecurrentLayer", "RecurrentStream"
 
     def __init__(
         self,
@@ -362,7 +364,7 @@ class GRU(RecurrentBase):
 
     kind = "gru"
     gates, states = 3, 1
-    native, native_stream = _core.GRULayer, _core.GRUStream
+    native, native_stream = "GRULayer", "GRUStream"
 
     @property
     def extra_size(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._device import contiguous, is_device_array, to_device, to_host
 from ictus.nn.embedding import Embedding
 from ictus.nn.kinds import check_output_layer
 from ictus.nn.layer import Array, Cache
@@ -66,7 +67,7 @@ class SequenceNetwork(Network):
         ValueError
             See :func:`ictus.nn.sequences.check_sequences`.
         """
-        return join(self.check_sequences(x))
+        return join(self.check_sequences(x)).to(self.device)
 
     def check_sequences(self, x: Any, name: str = "x") -> list[Array]:
         """Return sequences as a list of arrays that the network can take; errors name `name`."""
@@ -90,11 +91,11 @@ class SequenceNetwork(Network):
         if len(y) != len(lengths):
             raise ValueError(f"{name} must have {len(lengths)} sequences like x, got {len(y)}")
         if self.last_output:
-            checked = check(np.asarray(y), len(lengths), size, self.dtype)
+            checked = check(to_host(y), len(lengths), size, self.dtype)
             return [checked[i : i + 1] for i in range(len(checked))]
         result = []
         for number, (one, length) in enumerate(zip(y, lengths, strict=True)):
-            values = np.asarray(one)
+            values = np.asarray(to_host(one))
             if values.shape[:1] != (int(length),):
                 raise ValueError(
                     f"{name}[{number}] must have {length} steps like x[{number}], got shape "
@@ -113,7 +114,7 @@ class SequenceNetwork(Network):
     ) -> list[Cache]:
         kept = self._of_thread.sequences
         if not kept:
-            kept += [SequenceCache(self.dtype) for _ in self.layers]
+            kept += [SequenceCache(self.dtype, None, self._device.arrays) for _ in self.layers]
         return self.fit_caches(batch, kept, record, states)
 
     def fit_caches(
@@ -143,7 +144,9 @@ class SequenceNetwork(Network):
         long sequence from one part to the next (truncated backpropagation through time).
         """
         return [
-            np.zeros((layer.states, layer.directions, count, layer.units), self.dtype)
+            self._device.arrays.zeros(
+                (layer.states, layer.directions, count, layer.units), self.dtype
+            )
             for layer in self.layers
             if isinstance(layer, RecurrentBase)
         ]
@@ -152,7 +155,7 @@ class SequenceNetwork(Network):
         self, x: Any, *, training: bool = False, states: list[Array] | None = None
     ) -> Array:
         """Return the logits, a row a step of all sequences (or a row a sequence)."""
-        batch = x if isinstance(x, SequenceBatch) else self.check_input(x)
+        batch = x.to(self.device) if isinstance(x, SequenceBatch) else self.check_input(x)
         return self._forward(
             batch.frames, self._batch_caches(batch, True, states), training, 0
         ).copy()
@@ -179,9 +182,10 @@ class SequenceNetwork(Network):
             ):
                 frames += len(sequences[last])
                 last += 1
-            batch = join(sequences[first:last])
+            batch = join(sequences[first:last]).to(self.device)
             logits = self._forward(batch.frames, self._batch_caches(batch, False), False, 0)
             out = self.loss_function.output(logits, np.empty_like(logits))
+            out = out if is_device_array(sequences[first]) else to_host(out)
             parts += [out] if self.last_output else batch.split(out)
             first = last
         return np.concatenate(parts) if self.last_output else parts
@@ -194,17 +198,22 @@ class SequenceNetwork(Network):
         at_once = batch_size or 64
         for first in range(0, len(sequences), at_once):
             part = slice(first, first + at_once)
-            batch, y_part = join(sequences[part]), np.concatenate(targets[part])
+            batch, y_part = join(sequences[part]).to(self.device), np.concatenate(targets[part])
             w_part = None if weights is None else self._joined_weights(weights[part])
-            logits = self._forward(batch.frames, self._batch_caches(batch, False), False, 0)
-            total += self.loss_function.value(logits, y_part, None, w_part, 1.0)
             count += len(y_part) if w_part is None else float(w_part.sum())
+            logits = self._forward(batch.frames, self._batch_caches(batch, False), False, 0)
+            y_part, w_part = self._there(y_part), self._there(w_part)
+            total += self.loss_function.value(logits, y_part, None, w_part, 1.0)
         return total / count
 
     def _joined_weights(self, weights: Any) -> Array:
         if self.last_output:
-            return np.ascontiguousarray(weights, self.dtype)
-        return np.concatenate([np.asarray(one, self.dtype) for one in weights])
+            return contiguous(weights, self.dtype)  # type: ignore[no-any-return]
+        return np.concatenate([np.asarray(to_host(one), self.dtype) for one in weights])
+
+    def _there(self, array: Any) -> Any:
+        """An array, or None, on the network's device."""
+        return None if array is None else to_device(self.device, array)
 
     def loss_and_gradient(  # type: ignore[override]
         self,
@@ -236,15 +245,19 @@ class SequenceNetwork(Network):
         scale, training, accumulate, first_row
             See :meth:`Network.loss_and_gradient`.
         """
+        if scale is None:
+            total = float(self.output_rows(x) if weights is None else weights.sum())
+            scale = 1.0 / total if total else 0.0
+        x, y, weights = x.to(self.device), self._there(y), self._there(weights)
         caches = self._batch_caches(x, True, states)
         logits = self._forward(x.frames, caches, training, first_row)
         if training:
             self.draw_count += 1
         if outputs is not None:
-            self.loss_function.output(logits, outputs)
-        if scale is None:
-            total = float(len(logits) if weights is None else weights.sum())
-            scale = 1.0 / total if total else 0.0
+            there = self._there(outputs)
+            self.loss_function.output(logits, there)
+            if there is not outputs:
+                outputs[...] = to_host(there)
         value = self.loss_function.value(logits, y, logits, weights, scale)
         for i in self._penalized:
             value += self.layers[i].penalty(self._views[i], caches[i], scale)
@@ -252,7 +265,7 @@ class SequenceNetwork(Network):
         return value
 
     def jvp(self, x: Any, direction: Array) -> Array:
-        batch = x if isinstance(x, SequenceBatch) else self.check_input(x)
+        batch = x.to(self.device) if isinstance(x, SequenceBatch) else self.check_input(x)
         caches = self._batch_caches(batch, True)
         self._forward(batch.frames, caches, False, 0)
         return self._jvp(self.views(self._check_direction(direction)), caches).copy()

@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ictus._core import Sequences
-from ictus.kernels._device import native_module
+from ictus.kernels._device import (
+    contiguous,
+    device_of,
+    is_device_array,
+    native_module,
+    to_device,
+    to_host,
+)
 from ictus.kernels._foreign import shared_as_numpy
 from ictus.nn.layer import Array, Cache
 
@@ -33,7 +39,7 @@ class SequenceBatch:
 
     def __init__(self, frames: Array, lengths: Any) -> None:
         self.lengths: Array = np.ascontiguousarray(lengths, np.int64)
-        self.sequences = Sequences(self.lengths)
+        self.sequences = native_module(frames).Sequences(self.lengths)
         if self.sequences.rows != len(frames):
             raise ValueError(
                 f"frames must have {self.sequences.rows} rows, the sum of lengths, got "
@@ -45,9 +51,15 @@ class SequenceBatch:
         """Number of sequences."""
         return len(self.lengths)
 
+    def to(self, device: str) -> SequenceBatch:
+        """Return the batch with its frames on a device; itself where they are there."""
+        if device_of(self.frames).name == device:
+            return self
+        return SequenceBatch(to_device(device, self.frames), self.lengths)
+
     def split(self, rows: Array) -> list[Array]:
         """Cut an array with a row a frame into one array a sequence (views)."""
-        return np.split(rows, np.cumsum(self.lengths)[:-1])
+        return np.split(rows, np.cumsum(self.lengths)[:-1].tolist())
 
 
 def check_sequences(x: Any, features: int, dtype: Any, *, symbols: bool, name: str = "x") -> Any:
@@ -80,8 +92,8 @@ def check_sequences(x: Any, features: int, dtype: Any, *, symbols: bool, name: s
 
 
 def _check_one(one: Any, number: int, features: int, dtype: Any, symbols: bool, name: str) -> Array:
-    values = np.asarray(shared_as_numpy(one, f"{name}[{number}]"))
     where = f"{name}[{number}]"
+    values = one if is_device_array(one) else np.asarray(shared_as_numpy(one, where))
     if symbols:
         if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
             raise ValueError(f"{where} must be integers (steps,), got {values.dtype} of shape "
@@ -93,15 +105,15 @@ def _check_one(one: Any, number: int, features: int, dtype: Any, symbols: bool, 
     if symbols:
         bad = (values < 0) | (values >= features)
         if bad.any():
-            step = int(np.argmax(bad))
+            step = int(np.argmax(to_host(bad)))
             raise ValueError(
                 f"{where} must hold symbols in [0, {features}), got {values[step]} at step {step}"
             )
-        return np.ascontiguousarray(values, np.int64)
-    frames = np.ascontiguousarray(values, dtype)
+        return contiguous(values, np.int64)  # type: ignore[no-any-return]
+    frames: Array = contiguous(values, dtype)
     # One pass in the vectors' speed; only where it fails is there more to find out.
     if not math.isfinite(native_module(frames).sum_of_squares(frames.reshape(-1))):
-        finite = np.isfinite(frames).all(axis=1)
+        finite = to_host(np.isfinite(frames).all(axis=1))
         if not finite.all():
             raise ValueError(f"{where} must be finite, step {int(np.argmin(finite))} is not")
     return frames
@@ -126,7 +138,7 @@ class SequenceCache(Cache):
     Attributes
     ----------
     sequences : Sequences
-        Of the batch in work.
+        Of the batch in work, of the native module that serves its frames.
     record : bool
         Whether a pass keeps what its backward pass and its R-operator need.
     state : array or None, shape (states, directions, count, units)
@@ -141,18 +153,18 @@ class SequenceCache(Cache):
     """
 
     __slots__ = (
-        "_dtype", "_rooms", "_scratch", "gates", "keep", "layer", "memory", "previous", "record",
-        "sequences", "start", "state", "steps", "structural_damping",
+        "_arrays", "_dtype", "_rooms", "_scratch", "gates", "keep", "layer", "memory", "previous",
+        "record", "sequences", "start", "state", "steps", "structural_damping",
     )  # fmt: skip
 
-    def __init__(self, dtype: np.dtype[Any], beside: Any = None) -> None:
-        super().__init__(0, 0, 0, dtype)
-        self._dtype = dtype
+    def __init__(self, dtype: np.dtype[Any], beside: Any = None, arrays: Any = np) -> None:
+        super().__init__(0, 0, 0, dtype, arrays=arrays)
+        self._dtype, self._arrays = dtype, arrays
         self._rooms: dict[str, Array] = {}
         self._scratch = self._rooms if beside is None else beside._scratch
         self.keep = False
         self.structural_damping = 0.0
-        self.sequences: Sequences | None = None
+        self.sequences: Any = None
         self.record = True
         self.layer: Any = None
         self.state: Array | None = None
@@ -168,7 +180,7 @@ class SequenceCache(Cache):
         rooms = self._scratch if name in SCRATCH else self._rooms
         room = rooms.get(name)
         if room is None or room.size < size:
-            room = rooms[name] = np.empty(size, self._dtype)
+            room = rooms[name] = self._arrays.empty(size, self._dtype)
         return room[:size].reshape(shape)
 
     def fit(self, rows: int, input_size: int, rows_out: int, output_size: int) -> None:

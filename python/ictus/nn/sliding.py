@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ictus.kernels._device import empty, is_device_array, to_host
 from ictus.nn.affine import ChannelLayer
 from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv2D
@@ -160,7 +161,7 @@ def sliding_network(network: Network, axes: Sequence[int], *, training: bool = F
     any_size = tuple(None if i in chosen else n for i, n in enumerate(shape))
     made = type(network)(
         any_size, layers, network.loss_name, dtype=network.dtype, seed=network.seed
-    )
+    ).to(network.device)
     made.numbers[...] = network.numbers
     return made
 
@@ -170,16 +171,16 @@ def slide(
 ) -> Array:
     """Return the outputs of all patches of x; see :meth:`ictus.nn.Network.slide`."""
     sliding = sliding_network(network, axes)
-    x = np.asarray(x)
+    given = x if is_device_array(x) else np.asarray(x)
     shape = network.input_shape
-    x = sliding.check_input(x[None])[0]
+    x = sliding.check_input(given[None])[0]
     x = _padded(x, shape, axes, padding)
     axis = min(axes)
     patch = int(shape[axis] or 0)
     positions = tuple(x.shape[i] - (shape[i] or 0) + 1 for i in sorted(set(axes)))
     if min(positions) < 1:
         raise ValueError(f"slide: x must be at least as large as a patch, {shape}, got {x.shape}")
-    out = np.empty((*positions, network.output_size), network.dtype)
+    out = empty(x, (*positions, network.output_size))
     step = at_once or _positions_at_once(sliding, x.shape, axis, patch)
     for first in range(0, positions[0], step):
         last = min(first + step, positions[0])
@@ -189,7 +190,7 @@ def slide(
         # Pixels at the end of a patch that no window reaches leave room for more positions.
         block = block[tuple(slice(n) for n in _places(out[first:last], axes, x.ndim - 1))]
         out[first:last] = block.reshape(out[first:last].shape)
-    return out
+    return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
 
 
 def _places(out: Array, axes: Sequence[int], count: int) -> list[int]:

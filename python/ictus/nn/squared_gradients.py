@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ictus.kernels._device import to_device, to_host
 from ictus.nn.layer import Array
 from ictus.nn.sequences import SequenceBatch
 
@@ -39,7 +40,9 @@ def _logit_gradient(
     loss = network.loss_function
     if kind == "fisher":
         rows = logits.reshape(-1, network.output_size)
-        y = _draw_targets(loss.name, loss.output(rows, np.empty_like(rows)), generator)
+        # Drawn on the host: the numbers of the generator are NumPy's.
+        outputs = to_host(loss.output(rows, np.empty_like(rows)))
+        y = to_device(network.device, _draw_targets(loss.name, outputs, generator))
     network._loss(logits, y, True, weights, 1.0)
     return logits
 

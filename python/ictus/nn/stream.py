@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import (
+    contiguous,
+    device_of,
+    empty,
+    is_device_array,
+    native_module,
+    to_device,
+    to_host,
+)
 from ictus.kernels.activation import activation_number
 from ictus.nn.dense import Dense
 from ictus.nn.dropout import Dropout
@@ -22,9 +30,9 @@ Call = Callable[[Array, Array], Any]
 def _dense(weights: Array, bias: Array, activation: int) -> Call:
     """A call of the product on a few rows; the weights lie transposed, as the narrow product reads
     them."""
-    turned = np.ascontiguousarray(weights.T).T
+    turned = contiguous(weights.T).T
     bias = bias.copy()
-    gemm = _core.gemm
+    gemm = native_module(weights).gemm
 
     def call(x: Array, out: Array) -> None:
         gemm(x, turned, out, 1.0, 0.0, bias, activation, 0.0, 0, 0, 0, 0)
@@ -46,7 +54,8 @@ class Stream:
     """Made by ``SequenceNetwork.stream()``. Call it with frames in their order.
 
     The outputs equal those of :meth:`SequenceNetwork.predict` on the whole sequence. It has the
-    weights of the moment it was made.
+    weights of the moment it was made, and lies where the network was then; NumPy's frames are
+    copied there, and their outputs back. One stream is faster on the CPU.
 
     Parameters
     ----------
@@ -73,10 +82,12 @@ class Stream:
             elif not isinstance(layer, Dropout):
                 self._calls.append((self._call(layer, own), layer.output_size))
         # One frame: all arrays are there.
-        room = np.empty((1, self._features), dtype)
+        like = next(own[0] for own in views if own)
+        self._like, self._device = like, device_of(like).name
+        room = empty(like, (1, self._features))
         self._frame: list[tuple[Call, Array, Array]] = []
         for call, size in self._calls:
-            out = np.empty((1, size), dtype)
+            out = empty(like, (1, size))
             self._frame.append((call, room, out))
             room = out
         self._last = room
@@ -87,7 +98,8 @@ class Stream:
             if layer.directions == 2 or layer.output == "last":
                 what = "two directions" if layer.directions == 2 else "output 'last'"
                 raise ValueError(f"stream: a layer with {what} cannot run frame by frame")
-            native = layer.native_stream(layer.native_layer([v.copy() for v in views]))
+            make = getattr(native_module(views[0]), layer.native_stream)
+            native = make(layer.native_layer([v.copy() for v in views]))
             self._recurrent.append(native)
             call: Call = native.step
             return _beside(call, layer.units) if layer.skip else call
@@ -107,25 +119,26 @@ class Stream:
             x = x[None, :]
             if x.dtype != self._dtype:
                 x = x.astype(self._dtype)
-            self._first(x, self._frame[0][2])
+            self._first(to_device(self._device, x), self._frame[0][2])
             for call, room, out in self._frame[1:]:
                 call(room, out)
             result: Array = self._loss.output(self._last, self._last.copy())
-            return result[0]  # type: ignore[no-any-return]
+            return to_host(result[0])  # type: ignore[no-any-return]
         return self._block(x)
 
     def _block(self, x: Any) -> Array:
+        given_there = is_device_array(x)
         if self._table is not None:
-            symbols = np.asarray(x)
+            symbols = np.asarray(to_host(x))
             if symbols.ndim > 1 or symbols.dtype.kind not in "iu":
                 raise ValueError(f"stream: x must be symbols, got {symbols.dtype} of "
                                  f"shape {symbols.shape}")  # fmt: skip
             if symbols.size and not (symbols.min() >= 0 and symbols.max() < self._features):
                 raise ValueError(f"stream: x must hold symbols in [0, {self._features})")
             single = symbols.ndim == 0
-            frames = self._table[np.atleast_1d(symbols)]
+            frames = self._table[to_device(self._device, np.atleast_1d(symbols))]
         else:
-            frames = np.asarray(x, self._dtype)
+            frames = x if given_there else np.asarray(x, self._dtype)
             single = frames.ndim == 1
             frames = frames[None] if single else frames
             if frames.ndim != 2 or frames.shape[1] != self._features:
@@ -133,13 +146,14 @@ class Stream:
                     f"stream: x must have shape ({self._features},) or (steps, {self._features}), "
                     f"got {np.shape(x)}"
                 )
-            frames = np.ascontiguousarray(frames)
+            frames = contiguous(to_device(self._device, frames), self._dtype)
         for call, size in self._calls:
-            out = np.empty((len(frames), size), self._dtype)
+            out = empty(self._like, (len(frames), size))
             if len(frames):
                 call(frames, out)
             frames = out
         result = self._loss.output(frames, np.empty_like(frames))
+        result = result if given_there else to_host(result)
         return result[0] if single else result
 
     def reset(self) -> None:
@@ -155,4 +169,4 @@ class Stream:
     @states.setter
     def states(self, states: Sequence[Array]) -> None:
         for native, state in zip(self._recurrent, states, strict=True):
-            native.state = state
+            native.state = to_device(self._device, np.ascontiguousarray(state, self._dtype))

@@ -56,7 +56,8 @@ class VanishingPenalty:
         before which there is none, and where there is no gradient.
         """
         m = np.sqrt(np.square(d, dtype=np.float64).sum(axis=1, keepdims=True))
-        e = np.divide(d, m, out=np.zeros_like(d), where=m > 0, casting="same_kind")
+        m[m == 0] = 1
+        e = (d / m).astype(d.dtype)
         slopes = 1 - np.square(cache.previous)
         v = np.empty_like(d)
         native_module(e).gemm(e, recurrent.T, v, 1.0, 0.0, None, 0, 0.0, 0, 0, 0, 0)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.kernels._device import native_module
+from ictus.kernels._device import device_of, native_module, to_device, to_host
 
 Array = NDArray[Any]
 
@@ -100,6 +100,13 @@ class Optimizer(ABC):
             held = self.state.get(name)
             if held is None or held.shape != parameters.shape or held.dtype != parameters.dtype:
                 self.state[name] = np.zeros_like(parameters)
+            else:
+                self.state[name] = to_device(device_of(parameters).name, held)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Views of a network's weights would come back as arrays of their own; `prepare` makes them.
+        state = {name: to_host(array) for name, array in self.state.items()}
+        return self.__dict__ | {"state": state, "_matrices": []}
 
     def step(self, parameters: Array, gradient: Array) -> None:
         """Update the parameters in place; the gradient may be changed (clipped)."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ictus import _core
+from ictus.kernels._device import native_module
 from ictus.optim.conjugate_gradient import Inverse, Solution
 from ictus.optim.optimizer import Array
 
@@ -21,7 +21,8 @@ PARALLEL = 1e-6
 
 def inner(a: Array, b: Array) -> float:
     """Return the inner product of two vectors, summed in double."""
-    return float(_core.sum_of_squares(a) if a is b else _core.cg_damp(a, b, 0.0, 0.0, None))
+    native = native_module(a)
+    return float(native.sum_of_squares(a) if a is b else native.cg_damp(a, b, 0.0, 0.0, None))
 
 
 def solve_in_plane(

@@ -18,9 +18,13 @@ from ictus.train.history import History
 from ictus.train.interrupt import InterruptGuard
 from ictus.train.progress import Bar, progress_bar
 from ictus.train.stopping import Convergence, EarlyStopping
+from ictus.train.transfer import TransferredBatches
 
 Array = NDArray[Any]
 Callback = Callable[[Any, int], Any]
+
+#: Minibatches from one look at a model on a GPU, whether it diverges, to the next.
+LOOKS_EVERY = 32
 
 
 class DivergenceError(ArithmeticError):
@@ -151,6 +155,9 @@ class TrainingLoop:
         """Train from where training stands; return the history."""
         last = self.epochs if epochs is None else self.epoch + epochs
         self.history.stopped, self.history.interrupted = "epochs", False
+        device = device_of(self._model.parameters).name
+        if device != "cpu" and self._takes_transferred():
+            batches = TransferredBatches(batches, device)
         done = min(self.epoch * batches.size + self.batch * batches.batch_size, last * batches.size)
         bar = self._bar = progress_bar(self.progress, last * batches.size, done, "training")
         try:
@@ -214,6 +221,17 @@ class TrainingLoop:
             raise
         self._seconds += time.perf_counter() - started
 
+    def _takes_transferred(self) -> bool:
+        """Whether updates of a model on a GPU take minibatches there."""
+        return True
+
+    def _looks(self) -> bool:
+        """Whether the parameters are looked at after this minibatch.
+
+        On a GPU not after each: to look is to wait.
+        """
+        return device_of(self._model.parameters).name == "cpu" or self.batch % LOOKS_EVERY == 0
+
     def _advice(self) -> str:
         return "Try a lower learning rate."
 
@@ -252,7 +270,7 @@ class TrainingLoop:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint of the whole training, atomically."""
-        tensors = self._tensors()
+        tensors = {name: to_host(array) for name, array in self._tensors().items()}
         state = self._identity() | {
             "draw_count": self._model.draw_count,
             "epoch": self.epoch,

@@ -113,13 +113,20 @@ class SequenceExamples:
         batch = SequenceBatch(np.ascontiguousarray(self.x.frames[frames]), lengths)
         return batch, self.y[rows], None if self.weights is None else self.weights[rows]
 
+    def _there(self, part: Part) -> Part:
+        x, y, weights = part
+        device = self.network.device
+        if device == "cpu":
+            return part
+        return x.to(device), *(w if w is None else to_device(device, w) for w in (y, weights))
+
     def parts(self, rows: Array | None = None) -> list[Part]:
         """Return the parts of all examples, or of those with these numbers."""
         chosen = np.arange(self.size) if rows is None else rows
         if rows is None and len(self.x.frames) <= FRAMES:
-            return [(self.x, self.y, self.weights)]
+            return [self._there((self.x, self.y, self.weights))]
         number = np.cumsum(self.x.lengths[chosen]) // (FRAMES + 1)
-        parts = [self._part(chosen[number == i]) for i in np.unique(number)]
+        parts = [self._there(self._part(chosen[number == i])) for i in np.unique(number)]
         return sorted(parts, key=lambda part: -len(part[0].frames))
 
     def fits(self, rows: Array | None) -> bool:
@@ -213,8 +220,6 @@ class NetworkCurvature:
 
     def mean_squared_gradients(self, kind: str, seed: list[int], out: Array) -> None:
         """Write the mean over examples of squared gradients to ``out``."""
-        if kind == "fisher":
-            self._refuse_on_gpu(kind)
         count = 0
         for share, room in zip(self._shares, (out, *self._rooms), strict=True):
             room[...] = 0
@@ -226,17 +231,8 @@ class NetworkCurvature:
         self._processes.add_up(out)
         out /= self._processes.sum(count)
 
-    def _refuse_on_gpu(self, preconditioner: str) -> None:
-        # Its draws and factorisations are those of NumPy.
-        if self.network.device != "cpu":
-            raise ValueError(
-                "HessianFree: preconditioner must be none, empirical_fisher or auto for a network "
-                f"on a GPU, got {preconditioner}"
-            )
-
     def kronecker(self, seed: list[int] | None) -> KroneckerFactors:
         """Return the moments of the matrix's Kronecker factors, without a seed zeros."""
-        self._refuse_on_gpu("kronecker")
         if seed is None:
             return KroneckerFactors(self.network)
         sums = []
@@ -353,7 +349,7 @@ class NetworkObjective:
     def preconditioner(self) -> str:
         """Return which preconditioner is quick to make for this network."""
         layers = [layer for layer in self.network.layers if layer.parameter_shapes]
-        if can_factor(self.network) and self.network.device == "cpu":
+        if can_factor(self.network):
             widest = max(max(layer.parameter_shapes[0]) for layer in layers)
             return "kronecker" if widest <= WIDEST else "empirical_fisher"
         return "empirical_fisher" if all(isinstance(x, Dense) for x in layers) else "none"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import contiguous, to_device
 from ictus.nn import SequenceBatch, SequenceNetwork
 from ictus.nn.sequences import join
 from ictus.optim import HessianFree, Optimizer
@@ -129,7 +130,8 @@ class SequenceTrainer(Trainer):
         total = rows = 0.0
         for begin in range(0, int(batch[0].lengths.max()), self.truncate):
             (x, y, weights), active = segment(batch, begin, begin + self.truncate)
-            own = [np.ascontiguousarray(state[:, :, active]) for state in states]
+            active = to_device(network.device, active)
+            own = [contiguous(state[:, :, active]) for state in states]
             loss = network.loss_and_gradient(x, y, weights, states=own)
             for state, moved in zip(states, own, strict=True):
                 state[:, :, active] = moved
@@ -137,6 +139,9 @@ class SequenceTrainer(Trainer):
             total += loss * len(y)
             rows += len(y)
         return total / rows
+
+    def _takes_transferred(self) -> bool:
+        return self.truncate is None and super()._takes_transferred()
 
     def _checked(self, x: Any, y: Any, what: str = "") -> tuple[Any, Any]:
         network: Any = self.network

@@ -180,6 +180,10 @@ class Trainer(TrainingLoop):
         self._update(loss)
         return loss
 
+    def _takes_transferred(self) -> bool:
+        # Processes cut their shares, and curvature its parts, out of what is on the host.
+        return self.processes.alone and not isinstance(self.optimizer, HessianFree)
+
     def _iterate(self, optimizer: HessianFree, batch: Any) -> float:
         """Make one iteration with curvature on a batch; return its loss afterwards."""
         try:

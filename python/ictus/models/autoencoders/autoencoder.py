@@ -61,7 +61,7 @@ class Autoencoder(DenseEstimator):
         As of :class:`MLPClassifier`.
     tol, patience, early_stopping, validation_fraction, l1, l2, max_norm, clip_norm, shuffle, dtype
         As of :class:`MLPClassifier`; the validation loss is that of reconstruction without noise.
-    random_state, progress, checkpoint, optimizer_options
+    random_state, progress, checkpoint, optimizer_options, device
         As of :class:`MLPClassifier`. ``fit`` goes on from checkpoints of all phases.
 
     Attributes
@@ -131,6 +131,7 @@ class Autoencoder(DenseEstimator):
         progress: bool | None = False,
         checkpoint: Any = None,
         optimizer_options: dict[str, Any] | None = None,
+        device: str = "cpu",
     ) -> None:
         self.hidden_units = hidden_units
         self.activation = activation
@@ -167,6 +168,7 @@ class Autoencoder(DenseEstimator):
         self.progress = progress
         self.checkpoint = checkpoint
         self.optimizer_options = optimizer_options
+        self.device = device
 
     # --- training --------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class ConvolutionalAutoencoder(Autoencoder):
         As of :class:`MLPClassifier`.
     tol, patience, early_stopping, validation_fraction, l1, l2, max_norm, clip_norm, shuffle, dtype
         As of :class:`MLPClassifier`.
-    random_state, progress, checkpoint, optimizer_options
+    random_state, progress, checkpoint, optimizer_options, device
         As of :class:`MLPClassifier`.
 
     Attributes
@@ -122,6 +122,7 @@ class ConvolutionalAutoencoder(Autoencoder):
         progress: bool | None = False,
         checkpoint: Any = None,
         optimizer_options: dict[str, Any] | None = None,
+        device: str = "cpu",
     ) -> None:
         self.filters = filters
         self.activation = activation
@@ -156,6 +157,7 @@ class ConvolutionalAutoencoder(Autoencoder):
         self.progress = progress
         self.checkpoint = checkpoint
         self.optimizer_options = optimizer_options
+        self.device = device
 
     # --- layers ----------------------------------------------------------------------------------
 
@@ -211,7 +213,8 @@ class ConvolutionalAutoencoder(Autoencoder):
         dtype = X.dtype if self.dtype == "auto" else np.dtype(self.dtype)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         layers = self._layers(outputs)
-        self.network_ = Network(self._image, layers, loss, dtype=dtype, seed=seed)
+        network = Network(self._image, layers, loss, dtype=dtype, seed=seed)
+        self.network_ = network.to(self.device)
         self._trainer = self._make_trainer(seed)
 
     @property

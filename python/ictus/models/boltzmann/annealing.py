@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ictus.kernels._device import empty, to_device, to_host, zeros
 from ictus.kernels.rbm import visible_layer
 from ictus.kernels.reduction import log_sum_exp
 from ictus.kernels.tempering import anneal
@@ -123,15 +124,15 @@ def base_log_partition(rbm: RBM, bias: Array) -> float:
         total = hidden + np.logaddexp(0.0, bias[:binary]).sum()
         groups = bias[binary:].reshape(-1, rbm.group_size)
         return float(total + (log_sum_exp(groups).sum() if len(groups) else 0.0))
-    variance = np.ones(rbm.visible_units) if rbm.variance is None else rbm.variance
+    variance = np.ones(rbm.visible_units) if rbm.variance is None else to_host(rbm.variance)
     return float(hidden + np.log(2 * np.pi * variance.astype(np.float64)).sum() / 2)
 
 
 def base_samples(rbm: RBM, bias: Array, rows: int, seed: int) -> Array:
     """Return states drawn from the base-rate model, (rows, visible_units)."""
-    states = np.empty((rows, rbm.visible_units), rbm.dtype)
-    off = np.zeros((rows, rbm.hidden_units), rbm.dtype)
-    row_bias = np.tile(bias.astype(rbm.dtype), (rows, 1))
+    states: Array = empty(rbm.weights, (rows, rbm.visible_units))
+    off = zeros(rbm.weights, (rows, rbm.hidden_units))
+    row_bias = to_device(rbm.device, np.tile(bias.astype(rbm.dtype), (rows, 1)))
     visible_layer(rbm.native, off, sample=states, row_bias=row_bias, seed=seed, stream=_START)
     return states
 
@@ -206,10 +207,11 @@ def annealed_importance_sampling(
     base_bias = bias.astype(rbm.dtype)
     states = base_samples(rbm, bias, int(chains), seed)
     weights = np.full(int(chains), base_log_partition(rbm, base_bias.astype(np.float64)))
+    base_bias, weights = to_device(rbm.device, base_bias), to_device(rbm.device, weights)
     for first in range(0, len(beta) - 1, _STEPS):
-        part = np.ascontiguousarray(beta[first : first + _STEPS + 1])
+        part = to_device(rbm.device, np.ascontiguousarray(beta[first : first + _STEPS + 1]))
         anneal(rbm.native, base_bias, part, states, weights, seed=seed, stream=2 * first)
-    return _summary(weights)
+    return _summary(to_host(weights))
 
 
 def _summary(log_weights: Array) -> AnnealedEstimate:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ictus.kernels._device import empty, to_device, to_host
 from ictus.kernels.rbm import hidden_layer, visible_layer
 from ictus.models.boltzmann.boltzmann_estimator import (
     ATTRIBUTES,
@@ -18,6 +19,7 @@ from ictus.models.boltzmann.boltzmann_estimator import (
     BoltzmannEstimator,
     in_parts,
 )
+from ictus.models.boltzmann.machine import fill
 
 Array = NDArray[Any]
 
@@ -87,6 +89,7 @@ class BernoulliRBM(BoltzmannEstimator):
         checkpoint: Any = None,
         draws: str = "auto",
         out_of_range: str = "error",
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.learning_rate = learning_rate
@@ -115,6 +118,7 @@ class BernoulliRBM(BoltzmannEstimator):
         self.checkpoint = checkpoint
         self.draws = draws
         self.out_of_range = out_of_range
+        self.device = device
 
     # --- training --------------------------------------------------------------------------------
 
@@ -128,7 +132,7 @@ class BernoulliRBM(BoltzmannEstimator):
             return self.draws == "scikit-learn"
         if self.random_state is None:
             return False
-        indifferent = {"dtype", "progress", "draws", "out_of_range", *SCIKIT_LEARN}
+        indifferent = {"dtype", "progress", "draws", "out_of_range", "device", *SCIKIT_LEARN}
         return all(
             getattr(self, name) == parameter.default
             for name, parameter in inspect.signature(type(self).__init__).parameters.items()
@@ -156,7 +160,7 @@ class BernoulliRBM(BoltzmannEstimator):
         generator = self._training_generator
         self._initial = generator.normal(0, 0.01, (self.n_components, v.shape[1]))
         super()._begin(v, dtype)
-        self.rbm_.weights[...] = self._initial.T
+        fill(self.rbm_.weights, self._initial.T)
         del self._initial
 
     def _seed(self) -> int:
@@ -241,13 +245,13 @@ class BernoulliRBM(BoltzmannEstimator):
         v = rbm.check_visible(v.toarray() if hasattr(v, "toarray") else v)
         if rbm.hidden_type != "bernoulli":
             return np.asarray(rbm.gibbs(v), bool)
-        h = np.empty((len(v), rbm.hidden_units), rbm.dtype)
-        uniforms = self._uniforms(generator, *h.shape)
+        h = empty(v, (len(v), rbm.hidden_units))
+        uniforms = to_device(rbm.device, self._uniforms(generator, *h.shape))
         hidden_layer(rbm.native, v, sample=h, uniforms=uniforms)
         out = np.empty_like(v)
-        uniforms = self._uniforms(generator, *out.shape)
+        uniforms = to_device(rbm.device, self._uniforms(generator, *out.shape))
         visible_layer(rbm.native, h, sample=out, uniforms=uniforms)
-        return np.asarray(out, bool)
+        return np.asarray(to_host(out), bool)
 
     def score_samples(self, X: Any) -> Array:
         """Return the pseudo-likelihood of each row, a proxy of the log-likelihood.

@@ -5,8 +5,6 @@ No mathematics: an estimator translates X and its parameters into an RBM and a D
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,9 +13,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ictus.kernels._device import to_host
+from ictus.models._parameters import DENSE, check_parameters
 from ictus.models.boltzmann.divergence import MOMENTUM, DivergenceTrainer
 from ictus.models.boltzmann.gibbs import check_steps
 from ictus.models.boltzmann.rbm import RBM
+from ictus.models.boltzmann.report import Report
 from ictus.models.estimator_state import estimator_state, restored_estimator
 from ictus.models.examples import ROWS_AT_ONCE, validate_data
 from ictus.train import Exponential, GapStopping
@@ -70,7 +71,10 @@ PARAMETERS = """
         Progress bar; None: where standard error is a terminal.
     checkpoint : path, optional
         Where ``fit`` writes its state after each epoch, and from where it goes on if the file is
-        there; the result has the same bits as without an interruption."""
+        there; the result has the same bits as without an interruption.
+    device : {"cpu", "cuda"}
+        Where the machine is trained and used; "cuda" needs a build with CUDA, CuPy and a GPU. Data
+        and results are NumPy arrays either way."""
 
 #: Attributes of every estimator here, for their docstrings.
 ATTRIBUTES = """
@@ -125,6 +129,7 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     dtype: str
     progress: bool | None
     checkpoint: Any
+    device: str
 
     # --- what a subclass says --------------------------------------------------------------------
 
@@ -175,7 +180,8 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "dtype": dtype if self.dtype == "auto" else self.dtype,
             "seed": seed,
         }
-        self.rbm_ = self._new_machine(v.shape[1], options)
+        check_parameters(self, {"device": DENSE["device"]})
+        self.rbm_ = self._new_machine(v.shape[1], options).to(self.device)
         self._trainer = self._make_trainer(seed)
         self._n_features_out = self.n_components
 
@@ -235,7 +241,7 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def _run(self, v: Any, **options: Any) -> None:
         self.history_ = self._trainer.fit(v, **options)
         if self._trainer.particles is not None:
-            self.h_samples_ = self._trainer.particles
+            self.h_samples_ = to_host(self._trainer.particles)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Make one update, an epoch of its own, with all of X as its minibatch; y is not used."""
@@ -253,20 +259,20 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def components_(self) -> Array:  # its owners say what it is
-        return self.rbm_.weights.T
+        return to_host(self.rbm_.weights).T  # type: ignore[no-any-return]
 
     @property
     def intercept_hidden_(self) -> Array:
-        return self.rbm_.hidden_bias
+        return to_host(self.rbm_.hidden_bias)  # type: ignore[no-any-return]
 
     @property
     def intercept_visible_(self) -> Array:
-        return self.rbm_.visible_bias
+        return to_host(self.rbm_.visible_bias)  # type: ignore[no-any-return]
 
     @property
     def weight_update_(self) -> Array:
         """The last update of the weights, (n visible units, n_components), after training."""
-        return self._trainer.weight_update
+        return to_host(self._trainer.weight_update)  # type: ignore[no-any-return]
 
     def _use(self, X: Any, *, missing: bool = False) -> Any:
         """Return X checked for use with the fitted machine, as visible states."""
@@ -353,7 +359,7 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "rbm_")
         config = estimator_state(self, self._fitted)
         config["machine"] = self.rbm_.config()
-        tensors = {"parameters": self.rbm_.parameters}
+        tensors = {"parameters": to_host(self.rbm_.parameters)}
         if hasattr(self, "h_samples_"):
             tensors["h_samples"] = self.h_samples_
         return config, tensors
@@ -370,27 +376,11 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _restored_machine(self, config: dict[str, Any], parameters: Array) -> RBM:
         rbm = self._machine.from_config(config, parameters)
-        units = self.n_features_in_ * getattr(self, "n_categories_", 1)
+        one_hot = getattr(self, "encoding", "codes") == "one-hot"
+        units = self.n_features_in_ * (1 if one_hot else getattr(self, "n_categories_", 1))
         if (rbm.visible_type, rbm.visible_units) != (self.visible_type, units):
             raise ValueError(f"the machine has {rbm.visible_units} {rbm.visible_type} units")
         return rbm
-
-
-class Report:
-    """A line an epoch on standard output, as scikit-learn's BernoulliRBM prints it."""
-
-    def __init__(self, estimator: BoltzmannEstimator, score: Callable[[], float]) -> None:
-        self.name, self.score = type(estimator).__name__, score
-        self.what = estimator.score_name
-        self.begin = time.time()
-
-    def __call__(self, trainer: DivergenceTrainer, epoch: int) -> None:
-        score, end = self.score(), time.time()
-        print(
-            f"[{self.name}] Iteration {epoch}, {self.what} = {score:.2f}, "
-            f"time = {end - self.begin:.2f}s"
-        )
-        self.begin = end
 
 
 def in_parts(function: Any, v: Any) -> Array:

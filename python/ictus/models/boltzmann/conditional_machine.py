@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ictus.kernels import gemm
+from ictus.models.boltzmann.machine import fill
 from ictus.models.boltzmann.rbm import RBM
 from ictus.models.boltzmann.windows import Windows
 
@@ -81,7 +82,7 @@ class ConditionalMachine(RBM):
         super().initialize(seed)
         generator = np.random.Generator(np.random.PCG64([self.seed, 1]))
         for matrix in (self.visible_context, self.hidden_context):
-            matrix[...] = generator.normal(0.0, 0.01, matrix.shape)
+            fill(matrix, generator.normal(0.0, 0.01, matrix.shape))
 
     def config(self) -> dict[str, Any]:
         return super().config() | {"context_units": self.context_units}

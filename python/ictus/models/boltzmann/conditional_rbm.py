@@ -13,11 +13,11 @@ from ictus.models.boltzmann.boltzmann_estimator import (
     ATTRIBUTES,
     PARAMETERS,
     BoltzmannEstimator,
-    Report,
     in_parts,
 )
 from ictus.models.boltzmann.conditional_machine import ConditionalMachine
 from ictus.models.boltzmann.gibbs import check_known, check_steps
+from ictus.models.boltzmann.report import Report
 from ictus.models.boltzmann.windows import Windows
 
 Array = NDArray[Any]
@@ -90,6 +90,7 @@ class ConditionalRBM(BoltzmannEstimator):
         dtype: str = "auto",
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.order = order
@@ -117,6 +118,7 @@ class ConditionalRBM(BoltzmannEstimator):
         self.dtype = dtype
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     # The kernels have no persistent chains with a context: each chain is that of its frame.
     persistent = False

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import empty, zeros
+
 if TYPE_CHECKING:
     from ictus.models.boltzmann.convolutional_machine import ConvolutionalMachine
 
@@ -41,9 +43,9 @@ class ConvolutionalChains:
         rows = rows if visible is None else len(visible)
         self.machine = machine
         self.visible_bias: Array | None = None
-        self.hidden: Array = np.zeros((rows, *machine.hidden_shape), machine.dtype)
+        self.hidden: Array = zeros(machine.weights, (rows, *machine.hidden_shape))
         self._inputs = np.empty_like(self.hidden)
-        self.visible: Array = np.empty((rows, *machine.image_shape), machine.dtype)
+        self.visible: Array = empty(machine.weights, (rows, *machine.image_shape))
         self.visible_mean = np.empty_like(self.visible)
         if visible is None:
             self.draw_visible()

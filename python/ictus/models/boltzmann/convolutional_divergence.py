@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.kernels import column_sums, convolution_weights_gradient
+from ictus.kernels._device import empty, zeros
 from ictus.models.boltzmann.convolutional_machine import ConvolutionalMachine
 from ictus.models.boltzmann.divergence import DivergenceTrainer
 
@@ -53,10 +54,10 @@ class ConvolutionalDivergence:
             if len(self._rooms) > 1:  # the last minibatch of an epoch may be smaller
                 self._rooms.clear()
             self._rooms[rows] = (
-                np.empty(maps, machine.dtype),
-                np.empty(maps, machine.dtype),
-                np.empty(images, machine.dtype),
-                np.empty(maps, machine.dtype),
+                empty(machine.weights, maps),
+                empty(machine.weights, maps),
+                empty(machine.weights, images),
+                empty(machine.weights, maps),
             )
         return self._rooms[rows]
 
@@ -101,7 +102,7 @@ class ConvolutionalDivergence:
         count = len(self.particles)
         if self._chain_room is None:
             machine = self.machine
-            image = np.empty((count, *machine.image_shape), machine.dtype)
+            image = empty(machine.weights, (count, *machine.image_shape))
             self._chain_room = image, np.empty_like(self.particles)
         return self.particles, *self._chain_room
 
@@ -156,7 +157,8 @@ def _sums(x: Array, last: int) -> Array:
     if last >= 16:
         return column_sums(x.reshape(-1, last)).astype(np.float64)
     # Few columns would leave most lanes of a vector empty.
-    return np.asarray(column_sums(rows).astype(np.float64).reshape(-1, last).sum(axis=0))
+    sums: Array = column_sums(rows).astype(np.float64).reshape(-1, last).sum(axis=0)
+    return sums
 
 
 class ConvolutionalTrainer(DivergenceTrainer):
@@ -178,7 +180,7 @@ class ConvolutionalTrainer(DivergenceTrainer):
                 raise ValueError(f"{name} is not for convolutional machines")
         rbm: Any = machine
         super().__init__(rbm, **options)
-        self.activity = np.full(machine.filters, self.sparsity_target, machine.dtype)
+        self.activity = zeros(machine.weights, (machine.filters,)) + self.sparsity_target
         if self.particles is not None:
             self.particles = self.particles.reshape(-1, *machine.hidden_shape)
 

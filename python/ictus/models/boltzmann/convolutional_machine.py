@@ -17,13 +17,13 @@ from ictus.kernels import (
     probabilistic_pooling,
     sigmoid,
 )
+from ictus.kernels._device import contiguous, empty, is_device_array, to_device, to_host
 from ictus.kernels.convolution import Padding, padded, pair
 from ictus.kernels.probabilistic_pooling import pooled_shape
-from ictus.models.boltzmann import gibbs
+from ictus.models.boltzmann import convolutional_energy, gibbs
 from ictus.models.boltzmann.convolutional_chains import ConvolutionalChains
-from ictus.models.boltzmann.energies import visible_energy
 from ictus.models.boltzmann.gibbs import check_steps
-from ictus.models.boltzmann.machine import Machine
+from ictus.models.boltzmann.machine import Machine, answers_where_asked, check_finite, fill
 from ictus.models.examples import Rows, check_values, column_moments, independent_biases
 
 Array = NDArray[Any]
@@ -131,11 +131,14 @@ class ConvolutionalMachine(Machine):
         self.hidden_units = math.prod(self.hidden_shape)
         self.pooled_units = math.prod(self.pooled_shape)
         super().__init__(dtype, seed, parameters)
+        self._set_views()
+        if parameters is None:
+            self.initialize()
+
+    def _set_views(self) -> None:
         views = self.views(self.parameters)
         self.weights = views["weights"]
         self.visible_bias, self.hidden_bias = views["visible_bias"], views["hidden_bias"]
-        if parameters is None:
-            self.initialize()
 
     # --- parameters ------------------------------------------------------------------------------
 
@@ -164,7 +167,8 @@ class ConvolutionalMachine(Machine):
 
     def resized(self, image_shape: Sequence[int]) -> Self:
         """Return a machine with these parameters, copied, for images of another size."""
-        return self.from_config(self.config() | {"image_shape": image_shape}, self.parameters)
+        made = self.from_config(self.config() | {"image_shape": image_shape}, self.parameters)
+        return made.to(self.device)
 
     def initialize(self, seed: int | None = None) -> None:
         """Draw weights from N(0, 0.01^2), set the rest to 0, and start the draws anew."""
@@ -173,7 +177,7 @@ class ConvolutionalMachine(Machine):
         self.draw_count = 0
         self.parameters[...] = 0
         generator = np.random.Generator(np.random.PCG64(self.seed))
-        self.weights[...] = generator.normal(0.0, 0.01, self.weights.shape)
+        fill(self.weights, generator.normal(0.0, 0.01, self.weights.shape))
 
     def initialize_biases(self, data: Any) -> None:
         """Set the visible bias so that a machine with no weights fits the data's means.
@@ -184,7 +188,7 @@ class ConvolutionalMachine(Machine):
         """
         pixels = np.asarray(data).reshape(-1, self.image_shape[2])
         mean = column_moments(pixels)[0]
-        self.visible_bias[...] = independent_biases(mean, len(data), self.visible_type, 1)
+        fill(self.visible_bias, independent_biases(mean, len(data), self.visible_type, 1))
 
     def examples(self, x: Any, name: str, check_range: bool = True) -> Rows:
         """Return a source of minibatches; ValueError naming `name` for what cannot be trained on.
@@ -216,10 +220,8 @@ class ConvolutionalMachine(Machine):
         return x.reshape(len(x), *self.image_shape)
 
     def _finite(self, x: Array, name: str) -> Array:
-        finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
-        if not finite.all():
-            raise ValueError(f"{name} must be finite, row {int(np.argmin(finite))} is not")
-        return np.ascontiguousarray(x, self.dtype)
+        check_finite(x, name)
+        return contiguous(to_device(self.device, x), self.dtype)  # type: ignore[no-any-return]
 
     def check_visible(self, v: Any) -> Array:
         """Return images as a C-contiguous array (rows, height, width, channels) of the dtype.
@@ -227,11 +229,12 @@ class ConvolutionalMachine(Machine):
         ValueError for another shape than that, (rows, height, width) of one channel, or
         (rows, visible_units), and for what is not finite.
         """
-        return self._finite(self._images(np.asarray(v), "v"), "v")
+        v = v if is_device_array(v) else np.asarray(v)
+        return self._finite(self._images(v, "v"), "v")
 
     def check_hidden(self, h: Any) -> Array:
         """Return detection maps as a C-contiguous array (rows, *hidden_shape) of the dtype."""
-        h = np.asarray(h)
+        h = h if is_device_array(h) else np.asarray(h)
         if h.shape[1:] not in (self.hidden_shape, (self.hidden_units,)):
             shape = ", ".join(map(str, self.hidden_shape))
             raise ValueError(f"h must have shape (rows, {shape}), got {h.shape}")
@@ -265,17 +268,20 @@ class ConvolutionalMachine(Machine):
             corrupt(mean.reshape(flat), "gaussian", 1.0, out.reshape(flat), **draw)
         return out
 
-    def _by_parts(self, function: Callable[[Array], Array], v: Array) -> Array:
+    def by_parts(self, function: Callable[[Array], Array], v: Array) -> Array:
+        """Return function(v) of checked images, made of some at a time."""
         rows = max(1, UNITS_AT_ONCE // self.hidden_units)
         if len(v) <= rows:
             return function(v)
         return np.concatenate([function(v[i : i + rows]) for i in range(0, len(v), rows)])
 
+    @answers_where_asked
     def mean_hiddens(self, v: Any) -> Array:
         """Return the probabilities of the detection units given images, (rows, *hidden_shape)."""
         x = self.hidden_inputs(self.check_visible(v))
         return self.pool(x, x)
 
+    @answers_where_asked
     def sample_hiddens(self, v: Any) -> Array:
         """Return detection maps drawn given images, (rows, *hidden_shape)."""
         x = self.hidden_inputs(self.check_visible(v))
@@ -283,21 +289,25 @@ class ConvolutionalMachine(Machine):
         self.pool(x, x, sample=out, stream=self.next_streams(1))
         return out
 
+    @answers_where_asked
     def mean_pooled(self, v: Any) -> Array:
         """Return the probabilities of the pooling units given images, (rows, *pooled_shape)."""
-        return self._by_parts(lambda part: self._pooled(part, "pooled_mean"), self.check_visible(v))
+        return self.by_parts(lambda part: self.pooled(part, "pooled_mean"), self.check_visible(v))
 
-    def _pooled(self, v: Array, what: str) -> Array:
-        out = np.empty((len(v), *self.pooled_shape), self.dtype)
+    def pooled(self, v: Array, what: str) -> Array:
+        """Return a result of :meth:`pool` with a number for each pooling unit of checked images."""
+        out: Array = empty(v, (len(v), *self.pooled_shape))
         x = self.hidden_inputs(v)
         self.pool(x, x, **{what: out})
         return out
 
+    @answers_where_asked
     def mean_visibles(self, h: Any) -> Array:
         """Return the means of the visible units given detection maps, (rows, *image_shape)."""
         h = self.check_hidden(h)
-        return self.visible_mean(h, np.empty((len(h), *self.image_shape), self.dtype))
+        return self.visible_mean(h, empty(h, (len(h), *self.image_shape)))
 
+    @answers_where_asked
     def sample_visibles(self, h: Any) -> Array:
         """Return visible states drawn given detection maps, (rows, *image_shape)."""
         mean = self.mean_visibles(h)
@@ -305,10 +315,7 @@ class ConvolutionalMachine(Machine):
 
     # --- energies --------------------------------------------------------------------------------
 
-    def _visible_energy(self, v: Array) -> Array:
-        bias = np.tile(self.visible_bias, self.visible_units // self.image_shape[2])
-        return visible_energy(v.reshape(len(v), -1), self.visible_type, bias, None)
-
+    @answers_where_asked
     def energy(self, v: Any, h: Any) -> Array:
         """Return the energy of each pair of images and detection maps, shape (rows,).
 
@@ -317,25 +324,16 @@ class ConvolutionalMachine(Machine):
         v, h = self.check_visible(v), self.check_hidden(h)
         if len(v) != len(h):
             raise ValueError(f"h must have {len(v)} rows like v, got {len(h)}")
-        x = self.hidden_inputs(v).reshape(len(v), -1)
-        energy = self._visible_energy(v) - (x * h.reshape(x.shape)).sum(axis=1)
-        down, across = (np.arange(0, n, b) for n, b in zip(h.shape[1:3], self.block, strict=True))
-        on = np.add.reduceat(np.add.reduceat(h, down, axis=1), across, axis=2)
-        return np.where(on.reshape(len(h), -1).max(axis=1, initial=0) > 1, np.inf, energy)
+        return convolutional_energy.energy(self, v, h)
 
+    @answers_where_asked
     def free_energy(self, v: Any) -> Array:
         """Return ``F(v) = -log sum_h exp(-E(v, h))`` of each image, shape (rows,).
 
         The sum over the states of a block is ``1 + sum exp(x)``, and blocks are independent given
         v: exact. Lower is more probable: ``log p(v) = -F(v) - log Z``.
         """
-
-        def blocks(part: Array) -> Array:
-            logs = self._pooled(part, "log_sum").reshape(len(part), -1)
-            return np.asarray(logs.sum(axis=1, dtype=np.float64))
-
-        v = self.check_visible(v)
-        return np.asarray(self._visible_energy(v) - self._by_parts(blocks, v), self.dtype)
+        return convolutional_energy.free_energy(self, self.check_visible(v))
 
     # --- chains ----------------------------------------------------------------------------------
 
@@ -343,6 +341,7 @@ class ConvolutionalMachine(Machine):
         """Return Gibbs chains from the images `start`, or draws with the hidden units off."""
         return ConvolutionalChains(self, start, rows=rows)
 
+    @answers_where_asked
     def gibbs(self, v: Any, steps: int = 1) -> Array:
         """Return images after `steps` steps of Gibbs sampling from v."""
         v = self.check_visible(v)
@@ -350,6 +349,7 @@ class ConvolutionalMachine(Machine):
         chains.run(check_steps(steps))
         return chains.visible
 
+    @answers_where_asked
     def sample(self, n: int, steps: int = 1000, start: Any = None, *, mean: bool = False) -> Array:
         """Return n fantasies: images at the end of Gibbs chains; see :meth:`RBM.sample`."""
         n, steps = check_steps(n, "n"), check_steps(steps)
@@ -360,12 +360,14 @@ class ConvolutionalMachine(Machine):
         chains.run(steps)
         return chains.visible_mean if mean else chains.visible
 
+    @answers_where_asked
     def reconstruct(self, v: Any) -> Array:
         """Return the means of the visible units given the means of the hidden ones given v."""
-        return self._by_parts(
+        return self.by_parts(
             lambda part: self.mean_visibles(self.mean_hiddens(part)), self.check_visible(v)
         )
 
+    @answers_where_asked
     def complete(self, v: Any, known: Any = None, steps: int = 200) -> Array:
         """Return v with its unknown elements replaced by their means given the known ones.
 
@@ -377,17 +379,18 @@ class ConvolutionalMachine(Machine):
         steps : int
             Of the Gibbs chains; the mean is over their second half.
         """
-        v = self._images(np.asarray(v), "v")
+        v = self._images(np.asarray(to_host(v)), "v")
         if known is not None:
-            known = np.asarray(known)
+            known = np.asarray(to_host(known))
             one = known.shape in (self.image_shape, self.image_shape[:2], (self.visible_units,))
             known = self._images(known[None] if one else known, "known")
             known = np.broadcast_to(known, v.shape).reshape(len(v), -1)
         machine: Any = self
         flat, known = gibbs.check_known(v.reshape(len(v), -1), known, machine)
-        visible, known = flat.reshape(v.shape), known.reshape(v.shape)
+        visible, known = (to_device(self.device, x.reshape(v.shape)) for x in (flat, known))
         return gibbs.complete(self.chains(len(v)), visible, known, check_steps(steps))
 
+    @answers_where_asked
     def denoise(self, v: Any, *, noise: float | None = None, steps: int = 50) -> Array:
         """Return the posterior mean of clean images given noisy ones; see :meth:`RBM.denoise`."""
         v = self.check_visible(v)

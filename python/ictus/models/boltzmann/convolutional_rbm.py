@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from ictus.kernels._device import to_host
 from ictus.models.boltzmann.boltzmann_estimator import PARAMETERS, BoltzmannEstimator, in_parts
 from ictus.models.boltzmann.convolutional_divergence import ConvolutionalTrainer
 from ictus.models.boltzmann.convolutional_machine import ConvolutionalMachine
@@ -120,6 +121,7 @@ class ConvolutionalRBM(BoltzmannEstimator):
         dtype: str = "auto",
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.kernel_size = kernel_size
@@ -150,6 +152,7 @@ class ConvolutionalRBM(BoltzmannEstimator):
         self.dtype = dtype
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     # --- the form of X ---------------------------------------------------------------------------
 
@@ -205,7 +208,7 @@ class ConvolutionalRBM(BoltzmannEstimator):
     @property
     def components_(self) -> Array:
         """The windows, (filters, height, width, channels)."""
-        return np.asarray(self.rbm_.weights.transpose(3, 0, 1, 2))
+        return np.asarray(to_host(self.rbm_.weights).transpose(3, 0, 1, 2))
 
     def transform(self, X: Any) -> Array:
         """Return the probabilities of the pooling units given X.

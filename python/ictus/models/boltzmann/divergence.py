@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import to_device, to_host, zeros
 from ictus.kernels.rbm import ContrastiveDivergence
 from ictus.models.boltzmann.gibbs import check_steps
+from ictus.models.boltzmann.machine import fill
 from ictus.models.boltzmann.rbm import RBM
+from ictus.models.boltzmann.training_options import not_negative, schedule, share
 from ictus.train import (
     Callback,
     CheckpointError,
-    Constant,
     Convergence,
     EarlyStopping,
     History,
@@ -146,14 +148,14 @@ class DivergenceTrainer(TrainingLoop):
         self.persistent = bool(persistent)
         if fast_weights and not persistent:
             raise ValueError("fast_weights need persistent chains: persistent=True")
-        self.learning_rate = _schedule("learning_rate", learning_rate)
-        self.momentum = _schedule("momentum", momentum)
-        self.l1, self.l2 = _not_negative("l1", l1), _not_negative("l2", l2)
-        self.sparsity_cost = _not_negative("sparsity_cost", sparsity_cost)
-        self.sparsity_target = _share("sparsity_target", sparsity_target, rbm.hidden_type)
-        self.sparsity_decay = _share("sparsity_decay", sparsity_decay)
+        self.learning_rate = schedule("learning_rate", learning_rate, np.inf)
+        self.momentum = schedule("momentum", momentum, 1.0)
+        self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)
+        self.sparsity_cost = not_negative("sparsity_cost", sparsity_cost)
+        self.sparsity_target = share("sparsity_target", sparsity_target, rbm.hidden_type)
+        self.sparsity_decay = share("sparsity_decay", sparsity_decay)
         self.fast_learning_rate = fast_learning_rate
-        self.fast_decay = _share("fast_decay", fast_decay)
+        self.fast_decay = share("fast_decay", fast_decay)
         self.variance_learning_rate = variance_learning_rate
         self.variance_bounds = variance_bounds
         lowest, highest = variance_bounds
@@ -168,9 +170,9 @@ class DivergenceTrainer(TrainingLoop):
         count = check_steps(particles, "particles")
         shape = (count, rbm.hidden_units)
         self.velocity: Array = np.zeros_like(rbm.parameters)
-        self.particles: Array | None = np.zeros(shape, rbm.dtype) if persistent else None
+        self.particles: Array | None = zeros(rbm.weights, shape) if persistent else None
         self.fast_weights: Array | None = np.zeros_like(rbm.weights) if fast_weights else None
-        self.activity = np.full(rbm.hidden_units, self.sparsity_target, rbm.dtype)
+        self.activity: Array = zeros(rbm.weights, (rbm.hidden_units,)) + self.sparsity_target
         self._started = False
         self._updates: ContrastiveDivergence | None = None
         self._rate = self._momentum = 0.0
@@ -222,11 +224,12 @@ class DivergenceTrainer(TrainingLoop):
         )
         chosen = np.random.Generator(np.random.PCG64([self.seed, 1])).permutation(source.size)
         wanted = MEASURED_ROWS if held_out is None else min(MEASURED_ROWS, held_out.size)
-        self._sample = _copies(source.take(np.sort(chosen[:wanted])))
+        self._sample = self._copies(source.take(np.sort(chosen[:wanted])))
         measured_on = None
         if held_out is not None:
             rows = min(len(self._sample[0]), held_out.size)
-            measured_on = _copies(held_out.take(np.arange(rows)))
+            measured_on = self._copies(held_out.take(np.arange(rows)))
+        self._follow()
         if not self._started:
             self._start(source)
         self._updates = self._make_updates()
@@ -234,14 +237,16 @@ class DivergenceTrainer(TrainingLoop):
 
     def _start(self, source: Any) -> None:
         """Biases and particles by the examples."""
+        rbm = self.rbm
         if self.initialize_biases:
-            self.rbm.initialize_biases(source.visible)
-        if self.rbm.log_variance is not None:
+            rbm.initialize_biases(source.visible)
+        if rbm.log_variance is not None:
             bounds = np.log(self.variance_bounds)
-            np.clip(self.rbm.log_variance, *bounds, out=self.rbm.log_variance)
+            np.clip(rbm.log_variance, *bounds, out=rbm.log_variance)
         if self.particles is not None and self.uniforms is None:
             rows = np.arange(len(self.particles)) % len(self._sample[0])
-            self.particles[...] = self.rbm.sample_hiddens(*(part[rows] for part in self._sample))
+            rows = to_device(rbm.device, rows)
+            fill(self.particles, rbm.sample_hiddens(*(part[rows] for part in self._sample)))
         self._started = True
 
     def _make_updates(self) -> ContrastiveDivergence:
@@ -274,7 +279,9 @@ class DivergenceTrainer(TrainingLoop):
         if len(batch) > 1:
             options["context"] = batch[1]
         if self.uniforms is not None:
-            options["visible_uniforms"], options["hidden_uniforms"] = self.uniforms()
+            options["visible_uniforms"], options["hidden_uniforms"] = (
+                to_device(rbm.device, each) for each in self.uniforms()
+            )
             options["negative_scale"] = 1 / len(batch[0])
         if self.fast_weights is not None:
             options["fast_rate"] = self.learning_rate(0.0) if fast is None else fast
@@ -300,19 +307,20 @@ class DivergenceTrainer(TrainingLoop):
             **options,
         )
         # What is wrong with weights reaches the biases within an update or two.
-        largest = max(np.abs(rbm.visible_bias).max(), np.abs(rbm.hidden_bias).max())
-        if not largest < LARGEST_BIAS:
-            raise self._diverged(f"a bias of {largest:g}")
+        if self._looks():
+            largest = max(float(np.abs(b).max()) for b in (rbm.visible_bias, rbm.hidden_bias))
+            if not largest < LARGEST_BIAS:
+                raise self._diverged(f"a bias of {largest:g}")
         return 0.0
 
     def _measure(self, loss: float, held_out: Any) -> dict[str, float]:
         rbm = self.rbm
         visible = self._sample[0]
         error = float(np.square(visible - rbm.reconstruct(*self._sample)).mean(dtype=np.float64))
-        update = np.abs(self.weight_update).mean(dtype=np.float64)
+        update = float(np.abs(self.weight_update).mean(dtype=np.float64))
         measured = {
             "reconstruction_error": error,
-            "update_ratio": float(update / np.abs(rbm.weights).mean(dtype=np.float64)),
+            "update_ratio": update / float(np.abs(rbm.weights).mean(dtype=np.float64)),
             "momentum": self._momentum,
         }
         if held_out is not None:
@@ -329,6 +337,15 @@ class DivergenceTrainer(TrainingLoop):
     def _postfix(self, loss: float) -> str:
         errors = self.history.get("reconstruction_error")
         return f"reconstruction error {errors[-1]:.4g}" if errors else ""
+
+    def _copies(self, parts: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Copies of examples, where the machine lies."""
+        return tuple(to_device(self.rbm.device, part.copy()) for part in parts)
+
+    def _follow(self) -> None:
+        """Bring what training keeps to where the machine lies."""
+        for name in self._named_state():
+            setattr(self, name, to_device(self.rbm.device, getattr(self, name)))
 
     def _named_state(self) -> dict[str, Array]:
         optional = {"particles": self.particles, "fast_weights": self.fast_weights}
@@ -357,35 +374,11 @@ class DivergenceTrainer(TrainingLoop):
             raise CheckpointError("belongs to another training: its vectors differ")
         super()._load(tensors, state)
         for name, array in self._named_state().items():
-            array[...] = tensors[name]
+            fill(array, tensors[name])
         self._rate, self._momentum = state["current"]
         self._started = True
 
     def __getstate__(self) -> dict[str, Any]:
         # Native objects stay behind; fit makes them anew.
-        return self.__dict__ | {"_updates": None, "_sample": (), "uniforms": None}
-
-
-def _copies(parts: tuple[Array, ...]) -> tuple[Array, ...]:
-    return tuple(part.copy() for part in parts)
-
-
-def _schedule(name: str, value: float | Schedule) -> Schedule:
-    if isinstance(value, Schedule):
-        return value
-    highest = 1.0 if name == "momentum" else np.inf
-    if not 0 <= value < highest:
-        raise ValueError(f"{name} must be in [0, {highest:g}) or a Schedule, got {value!r}")
-    return Constant(float(value))
-
-
-def _not_negative(name: str, value: float) -> float:
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must not be negative, got {value!r}")
-    return float(value)
-
-
-def _share(name: str, value: float, hidden_type: str = "bernoulli") -> float:
-    if hidden_type == "bernoulli" and not 0 <= value <= 1:
-        raise ValueError(f"{name} must be in [0, 1], got {value!r}")
-    return float(value)
+        state = {name: to_host(array) for name, array in self._named_state().items()}
+        return self.__dict__ | state | {"_updates": None, "_sample": (), "uniforms": None}

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import device_of, to_device, to_host
+
 Array = NDArray[Any]
 
 
 def visible_energy(v: Array, visible_type: str, bias: Array, variance: Array | None) -> Array:
     """Return the energy of the visible units alone, shape (rows,); the bias may be one a row."""
     if visible_type != "gaussian":
-        return np.asarray(-(v * bias).sum(axis=1))
+        energy: Array = -(v * bias).sum(axis=1)
+        return energy
     squares = np.square(v - bias)
-    return np.asarray((squares if variance is None else squares / variance).sum(axis=1) / 2)
+    energy = (squares if variance is None else squares / variance).sum(axis=1) / 2
+    return energy
 
 
 def hidden_free_energy(x: Array, hidden_type: str) -> Array:
@@ -26,13 +30,18 @@ def hidden_free_energy(x: Array, hidden_type: str) -> Array:
     derivative is the mean that the unit has in training, ``log(1 + exp(x))``.
     """
     x = x.astype(np.float64)
+    energy: Array
     if hidden_type == "gaussian":
-        return np.asarray(-np.square(x).sum(axis=1) / 2)
+        energy = -np.square(x).sum(axis=1) / 2
+        return energy
     if hidden_type == "bernoulli":
-        return np.asarray(-np.logaddexp(0, x).sum(axis=1))
+        energy = -np.logaddexp(0, x).sum(axis=1)
+        return energy
     from scipy.special import spence
+
+    device, x = device_of(x).name, to_host(x)  # SciPy's function is the host's
 
     # Li2(z) = spence(1 - z); above 0 by Li2(-e^x) + Li2(-e^-x) = -pi^2 / 6 - x^2 / 2.
     tail = spence(1.0 + np.exp(-np.abs(x)))
     integral = np.where(x > 0, np.square(x) / 2 + np.pi**2 / 6 + tail, -tail)
-    return np.asarray(-integral.sum(axis=1))
+    return to_device(device, -integral.sum(axis=1))  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ictus.kernels._device import to_host
 from ictus.models.boltzmann.boltzmann_estimator import ATTRIBUTES, PARAMETERS, BoltzmannEstimator
 from ictus.models.boltzmann.rbm import RBM
 
@@ -73,6 +74,7 @@ class GaussianRBM(BoltzmannEstimator):
         dtype: str = "auto",
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.learning_rate = learning_rate
@@ -101,6 +103,7 @@ class GaussianRBM(BoltzmannEstimator):
         self.dtype = dtype
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     def _new_machine(self, units: int, options: dict[str, Any]) -> RBM:
         return super()._new_machine(units, options | {"learn_variance": self.learn_variance})
@@ -111,4 +114,4 @@ class GaussianRBM(BoltzmannEstimator):
     @property
     def variance_(self) -> Any:
         """The variance of each visible unit, (visible units,)."""
-        return self.rbm_.variance
+        return to_host(self.rbm_.variance)

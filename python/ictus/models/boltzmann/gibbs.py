@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import empty, to_host, zeros
 from ictus.kernels.rbm import RbmModel, hidden_layer, visible_layer
 
 Array = NDArray[Any]
@@ -80,8 +81,9 @@ class Chains:
         rows = rows if visible is None else len(visible)
         self.machine = machine
         self.visible_bias, self.hidden_bias = visible_bias, hidden_bias
-        self.hidden: Array = np.zeros((rows, machine.hidden_units), machine.dtype)
-        self.visible: Array = np.empty((rows, machine.visible_units), machine.dtype)
+        like = machine.visible_bias
+        self.hidden: Array = zeros(like, (rows, machine.hidden_units))
+        self.visible: Array = empty(like, (rows, machine.visible_units))
         self.visible_mean = np.empty_like(self.visible)
         if visible is None:
             self.draw_visible()
@@ -149,7 +151,7 @@ def complete(chains: Moving, visible: Array, known: Array, steps: int) -> Array:
     known : array of bool, of the same shape
     """
     np.copyto(chains.visible, visible, where=known)
-    total = np.zeros(visible.shape, np.float64)
+    total = zeros(visible, visible.shape, np.float64)
     first = steps // 2
     for step in range(steps):
         chains.step()
@@ -163,10 +165,10 @@ def complete(chains: Moving, visible: Array, known: Array, steps: int) -> Array:
 
 def check_known(visible: Any, known: Any, machine: Sampled) -> tuple[Array, Array]:
     """Return states without NaN and the mask of what is known of them, both checked."""
-    visible = np.asarray(visible)
+    visible = np.asarray(to_host(visible))
     if visible.ndim != 2 or visible.shape[1] != machine.visible_units:
         raise ValueError(f"v must have shape (rows, {machine.visible_units}), got {visible.shape}")
-    known = ~np.isnan(visible) if known is None else np.asarray(known)
+    known = ~np.isnan(visible) if known is None else np.asarray(to_host(known))
     if known.dtype != np.bool_ or known.shape not in (visible.shape, visible.shape[1:]):
         raise ValueError(
             f"known must be a mask of bool of shape {visible.shape}, got dtype {known.dtype}, "
@@ -207,7 +209,7 @@ def denoise(machine: Sampled, chains: Moving, noisy: Array, noise: float, steps:
         evidence = noisy * drawn
     bias = machine.visible_bias if chains.visible_bias is None else chains.visible_bias
     chains.visible_bias = (bias + evidence).astype(machine.dtype)
-    total = np.zeros(noisy.shape, np.float64)
+    total: Array = zeros(noisy, noisy.shape, np.float64)
     first = steps // 2
     for step in range(steps):
         chains.step()
@@ -221,7 +223,7 @@ def _denoise_gaussian(
 ) -> Array:
     variance = np.float64(1) if machine.variance is None else machine.variance.astype(np.float64)
     precision = 1 / variance + 1 / noise**2
-    total = np.zeros(noisy.shape, np.float64)
+    total: Array = zeros(noisy, noisy.shape, np.float64)
     first = steps // 2
     for step in range(steps):
         chains.step()

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import empty, to_device, to_host, zeros
 from ictus.kernels.mean_covariance import MeanCovarianceDivergence
+from ictus.models.boltzmann.machine import fill
 from ictus.models.boltzmann.mean_covariance import MeanCovarianceMachine
 from ictus.train import (
     Callback,
@@ -142,10 +144,10 @@ progress
         self.step_size = min(max(_within("step_size", step_size, 0, np.inf), lowest), highest)
         self.acceptance = self.target_acceptance
         self.velocity: Array = np.zeros_like(machine.parameters)
-        self.filter_length: Array = np.ones(1, machine.dtype)
+        self.filter_length: Array = zeros(machine.filters, (1,)) + 1
         count = machine.positive("particles", batch_size if particles is None else particles)
         shape = (count, machine.visible_units)
-        self.particles: Array | None = np.zeros(shape, machine.dtype) if persistent else None
+        self.particles: Array | None = zeros(machine.filters, shape) if persistent else None
         self._mask: Array | None = None
         if keep_zeros and machine.pooling is not None:
             self._mask = (machine.pooling != 0).astype(machine.dtype)
@@ -181,9 +183,13 @@ progress
             count = min(MEASURED_ROWS, source.size, unseen.size)
             order = np.random.Generator(np.random.PCG64([self.seed, 1])).permutation(source.size)
             seen = source.take(np.sort(order[:count]))[0].copy()
-            held_out = (seen, unseen.take(np.arange(count))[0].copy())
+            device = self.machine.device
+            held_out = tuple(
+                to_device(device, x) for x in (seen, unseen.take(np.arange(count))[0].copy())
+            )
         elif self.early_stopping is not None:
             raise ValueError("early stopping needs validation examples: fit(x, validation=...)")
+        self._follow()
         if not self._started:
             self._start()
         self._updates = MeanCovarianceDivergence(
@@ -202,7 +208,7 @@ progress
         """Chains start at standard normal numbers, as in the authors' program."""
         if self.particles is not None:
             generator = np.random.Generator(np.random.PCG64([self.seed, 2]))
-            self.particles[...] = generator.standard_normal(self.particles.shape)
+            fill(self.particles, generator.standard_normal(self.particles.shape))
         self._started = True
 
     # --- the loop's questions --------------------------------------------------------------------
@@ -220,8 +226,8 @@ progress
         machine, data = self.machine, batch[0]
         assert self._updates is not None
         chains = len(data) if self.particles is None else len(self.particles)
-        acceptance, chain_energy = (np.empty(chains, machine.dtype) for _ in range(2))
-        data_energy = np.empty(len(data), machine.dtype)
+        acceptance, chain_energy = (empty(data, (chains,)) for _ in range(2))
+        data_energy = empty(data, (len(data),))
         rates = [self._rate * each for each in RELATIVE_RATES]
         if not self._learns_pooling:
             rates[1] = 0.0
@@ -242,10 +248,11 @@ progress
             chain_energy=chain_energy,
         )
         self._adapt(float(acceptance.mean(dtype=np.float64)))
-        difference = data_energy.mean(dtype=np.float64) - chain_energy.mean(dtype=np.float64)
+        energies = data_energy.mean(dtype=np.float64) - chain_energy.mean(dtype=np.float64)
+        difference = float(energies)
         if not np.isfinite(difference):
             raise self._diverged(f"a free energy of {difference}")
-        return float(difference)
+        return difference
 
     def _adapt(self, acceptance: float) -> None:
         self.acceptance = ACCEPTANCE_DECAY * self.acceptance + (1 - ACCEPTANCE_DECAY) * acceptance
@@ -274,6 +281,13 @@ progress
     def _postfix(self, loss: float) -> str:
         return f"energy difference {loss:.3g} acceptance {self.acceptance:.2f}"
 
+    def _follow(self) -> None:
+        """Bring what training keeps to where the machine lies."""
+        device = self.machine.device
+        for name in self._named_state():
+            setattr(self, name, to_device(device, getattr(self, name)))
+        self._mask = None if self._mask is None else to_device(device, self._mask)
+
     def _named_state(self) -> dict[str, Array]:
         kept = {"velocity": self.velocity, "filter_length": self.filter_length}
         return kept if self.particles is None else kept | {"particles": self.particles}
@@ -301,13 +315,15 @@ progress
             raise CheckpointError("belongs to another training: its vectors differ")
         super()._load(tensors, state)
         for name, array in named.items():
-            array[...] = tensors[name]
+            fill(array, tensors[name])
         self.step_size, self.acceptance = state["dynamics"]
         self._rate = state["rate"]
         self._started = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_updates": None}  # a native object; fit makes it anew
+        state = {name: to_host(array) for name, array in self._named_state().items()}
+        # The native object stays behind; fit makes it anew.
+        return self.__dict__ | state | {"_mask": to_host(self._mask), "_updates": None}
 
 
 def _within(name: str, value: float, lowest: float, highest: float) -> float:

@@ -2,13 +2,76 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ictus.kernels._device import (
+    contiguous,
+    device_of,
+    is_device_array,
+    named_device,
+    to_device,
+    to_host,
+)
+
 Array = NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+M = TypeVar("M", bound="Machine")
+
+
+def _back(result: Any) -> Any:
+    return tuple(map(to_host, result)) if isinstance(result, tuple) else to_host(result)
+
+
+def answers_where_asked(
+    method: Callable[Concatenate[M, P], R],
+) -> Callable[Concatenate[M, P], R]:
+    """Decorate a machine's method: its results are NumPy arrays unless an argument is on a GPU."""
+
+    @functools.wraps(method)
+    def call(self: M, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        result = method(self, *args, **kwargs)
+        if any(map(is_device_array, (*args, *kwargs.values()))):
+            return result
+        back: R = _back(result)
+        return back
+
+    return call
+
+
+def fill(view: Array, values: Any) -> None:
+    """Copy values, wherever they lie, to an array."""
+    view[...] = to_device(device_of(view).name, values)
+
+
+def as_matrix_on(device: str, given: Any, name: str, units: int, dtype: np.dtype[Any]) -> Array:
+    """Return states as a C-contiguous matrix of a dtype on a device.
+
+    Raises
+    ------
+    ValueError
+        Another shape than (rows, units), or what is not finite.
+    """
+    states: Array = given if is_device_array(given) else np.asarray(given)
+    if states.ndim != 2 or states.shape[1] != units:
+        raise ValueError(f"{name} must have shape (rows, {units}), got {states.shape}")
+    states = contiguous(to_device(device, states), dtype)
+    check_finite(states, name)
+    return states
+
+
+def check_finite(states: Array, name: str) -> None:
+    """Raise ValueError naming the first row that is not finite."""
+    finite = np.isfinite(states)
+    if not finite.all():
+        rows = to_host(finite.reshape(len(states), -1).all(axis=1))
+        raise ValueError(f"{name} must be finite, row {int(np.argmin(rows))} is not")
 
 
 class Machine:
@@ -35,7 +98,44 @@ class Machine:
             raise ValueError(f"parameters must have shape {shape}, got {parameters.shape}")
         self.parameters: Array = np.zeros(shape, self.dtype)
         if parameters is not None:
-            self.parameters[...] = parameters
+            self.parameters[...] = to_host(parameters)
+
+    # --- where it lies ------------------------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        """Where the parameters lie and the work is done: "cpu" or "cuda"."""
+        return device_of(self.parameters).name
+
+    def to(self, device: str) -> Self:
+        """Move the machine to a device; return it.
+
+        Its methods take arrays from anywhere; what they return is on the device where an argument
+        was, else a NumPy array. Draws, model files and checkpoints do not depend on the device.
+
+        Parameters
+        ----------
+        device : {"cpu", "cuda"}
+
+        Raises
+        ------
+        RuntimeError
+            "cuda" where this build has no CUDA kernels, CuPy is missing, or no GPU answers.
+        ValueError
+            Another name.
+        """
+        if named_device(device).name != self.device:
+            self._place(to_device(device, self.parameters))
+        return self
+
+    def _place(self, parameters: Array) -> None:
+        """Take a vector, wherever it lies, for the parameters."""
+        self.parameters = parameters
+        self._set_views()
+
+    def _set_views(self) -> None:
+        """Make the attributes that are views of the parameters, and native objects over them."""
+        raise NotImplementedError
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return names and shapes of the parameters, in the order of the flat vector."""
@@ -81,7 +181,7 @@ class Machine:
         # Views would come back as separate arrays, and native objects not at all.
         return {
             "config": self.config(),
-            "parameters": self.parameters,
+            "parameters": to_host(self.parameters),
             "draw_count": self.draw_count,
         }
 

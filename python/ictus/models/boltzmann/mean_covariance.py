@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ictus.kernels import mean_covariance as kernels
-from ictus.models.boltzmann.machine import Machine
+from ictus.kernels._device import to_host
+from ictus.models.boltzmann.machine import (
+    Machine,
+    answers_where_asked,
+    as_matrix_on,
+    fill,
+)
 from ictus.models.examples import Rows, as_matrix, check_values
 
 Array = NDArray[Any]
@@ -90,15 +96,18 @@ class MeanCovarianceMachine(Machine):
         )
         self.offset = float(offset)
         super().__init__(dtype, seed, parameters)
+        self._set_views()
+        if parameters is None:
+            self.initialize()
+            if pooling is not None and self.pooling is not None:
+                self.pooling[...] = pooling
+
+    def _set_views(self) -> None:
         views = self.views(self.parameters)
         self.filters, self.weights = views["filters"], views["weights"]
         self.pooling: Array | None = views.get("pooling")
         self.visible_bias = views["visible_bias"]
         self.covariance_bias, self.mean_bias = views["covariance_bias"], views["mean_bias"]
-        if parameters is None:
-            self.initialize()
-            if pooling is not None and self.pooling is not None:
-                self.pooling[...] = pooling
         self.native = kernels.mean_covariance_model(self.arrays(self.parameters), self.offset)
 
     def _checked_pooling(self, pooling: Any, covariance_units: int | None) -> Array:
@@ -149,13 +158,13 @@ class MeanCovarianceMachine(Machine):
         self.draw_count = 0
         generator = np.random.Generator(np.random.PCG64(self.seed))
         filters = generator.standard_normal(self.filters.shape)
-        self.filters[...] = filters / np.sqrt(np.square(filters).sum(axis=0))
-        self.weights[...] = generator.normal(0.0, 0.05, self.weights.shape)
+        fill(self.filters, filters / np.sqrt(np.square(filters).sum(axis=0)))
+        fill(self.weights, generator.normal(0.0, 0.05, self.weights.shape))
         self.visible_bias[...] = 0
         self.covariance_bias[...] = 2
         self.mean_bias[...] = -2
         if self.pooling is not None:
-            self.pooling[...] = _shares(self.factors, self.covariance_units)
+            fill(self.pooling, _shares(self.factors, self.covariance_units))
 
     # --- hidden units and energy -----------------------------------------------------------------
 
@@ -167,14 +176,7 @@ class MeanCovarianceMachine(Machine):
         ValueError
             Another number of units than ``visible_units``, another rank than 2, or not finite.
         """
-        states: Array = np.asarray(v)
-        if states.ndim != 2 or states.shape[1] != self.visible_units:
-            raise ValueError(f"v must have shape (rows, {self.visible_units}), got {states.shape}")
-        states = np.ascontiguousarray(states, self.dtype)
-        finite = np.isfinite(states).all(axis=1)
-        if not finite.all():
-            raise ValueError(f"v must be finite, row {int(np.argmin(finite))} is not")
-        return states
+        return as_matrix_on(self.device, v, "v", self.visible_units, self.dtype)
 
     def examples(self, x: Any, name: str) -> Rows:
         """Return a source of minibatches; ValueError naming `name` where x is unfit."""
@@ -182,14 +184,17 @@ class MeanCovarianceMachine(Machine):
         check_values(x, "gaussian", 1, name)
         return Rows(x, self.dtype)
 
+    @answers_where_asked
     def hidden_means(self, v: Any) -> tuple[Array, Array]:
         """Return the probabilities of covariance units and of mean units given v."""
         return kernels.hidden_means(self.native, self.check_visible(v))
 
+    @answers_where_asked
     def free_energy(self, v: Any) -> Array:
         """Return F(v) of each row, in nats: ``log p(v) = -F(v) - log Z``."""
         return kernels.free_energy(self.native, self.check_visible(v))
 
+    @answers_where_asked
     def free_energy_gradient(self, v: Any) -> Array:
         """Return dF / dv of each row."""
         return kernels.free_energy_gradient(self.native, self.check_visible(v))
@@ -203,7 +208,7 @@ class MeanCovarianceMachine(Machine):
         units are Gaussian with the inverse covariance ``I + C diag(-P h) C^T / n**2`` and the mean
         ``covariance (W g + a)`` (Ranzato & Hinton 2010); n is that of v.
         """
-        v = self.check_visible(v)
+        v = to_host(self.check_visible(v))
         return self._conditional_mean(v.astype(np.float64)).astype(self.dtype)
 
     def complete(self, v: Any, known: Any = None, steps: int = 30) -> Array:
@@ -220,15 +225,15 @@ class MeanCovarianceMachine(Machine):
             Where not given, what is NaN in v is not known.
         steps : int
         """
-        v = np.asarray(v)
-        known = ~np.isnan(v) if known is None else np.asarray(known, bool)
+        v = np.asarray(to_host(v))
+        known = ~np.isnan(v) if known is None else np.asarray(to_host(known), bool)
         if known.shape not in (v.shape, v.shape[-1:]):
             raise ValueError(
                 f"known must have shape {v.shape} or {v.shape[-1:]}, got {known.shape}"
             )
         known = np.broadcast_to(known, v.shape)
-        given = self.check_visible(np.where(known, v, 0)).astype(np.float64)
-        x = np.where(known, given, self.visible_bias)
+        given: Array = to_host(self.check_visible(np.where(known, v, 0))).astype(np.float64)
+        x: Array = np.where(known, given, to_host(self.visible_bias))
         for _ in range(self.positive("steps", steps)):
             x = np.where(known, given, self._conditional_mean(x, known=known, given=given))
         return x.astype(self.dtype)
@@ -245,7 +250,7 @@ class MeanCovarianceMachine(Machine):
         """
         if not 0 < noise < np.inf:
             raise ValueError(f"noise must be positive, got {noise!r}")
-        given = self.check_visible(v).astype(np.float64)
+        given: Array = to_host(self.check_visible(v)).astype(np.float64)
         x = given
         for _ in range(self.positive("steps", steps)):
             x = self._conditional_mean(x, given=given, precision=1 / noise**2)
@@ -259,12 +264,17 @@ class MeanCovarianceMachine(Machine):
         given: Array | None = None,
         precision: float = 0.0,
     ) -> Array:
-        """Mean given the hidden units' probabilities at v, and observations of some precision."""
+        """Mean given the hidden units' probabilities at v, and observations of some precision.
+
+        The systems of equations are solved on the host, in float64.
+        """
         covariance, mean = (x.astype(np.float64) for x in self.hidden_means(v))
-        filters = self.filters.astype(np.float64)
-        constraints = covariance if self.pooling is None else -covariance @ self.pooling.T
+        filters = to_host(self.filters).astype(np.float64)
+        constraints = covariance
+        if self.pooling is not None:
+            constraints = -covariance @ to_host(self.pooling).T
         constraints /= np.square(v).mean(axis=1, keepdims=True) + self.offset
-        inputs = mean @ self.weights.T + self.visible_bias
+        inputs = mean @ to_host(self.weights).T + to_host(self.visible_bias)
         if given is not None:
             inputs += precision * given
         out = np.empty_like(v)
@@ -282,6 +292,7 @@ class MeanCovarianceMachine(Machine):
 
     # --- chains ----------------------------------------------------------------------------------
 
+    @answers_where_asked
     def hybrid_monte_carlo(
         self, v: Any, trajectories: int = 1, *, leapfrog_steps: int = 20, step_size: float
     ) -> tuple[Array, Array]:
@@ -298,6 +309,7 @@ class MeanCovarianceMachine(Machine):
         )
         return states, acceptance
 
+    @answers_where_asked
     def sample(
         self,
         n: int,
@@ -324,7 +336,8 @@ class MeanCovarianceMachine(Machine):
         trajectories = self.positive("trajectories", trajectories)
         if start is None:
             generator = np.random.Generator(np.random.PCG64([self.seed, self.next_streams(1)]))
-            start = self.visible_bias + generator.standard_normal((n, self.visible_units))
+            noise = generator.standard_normal((n, self.visible_units))
+            start = to_host(self.visible_bias) + noise
         states = self.check_visible(start)
         if len(states) != n:
             raise ValueError(f"start must have {n} rows, got {len(states)}")
@@ -333,7 +346,9 @@ class MeanCovarianceMachine(Machine):
             states, acceptance = self.hybrid_monte_carlo(
                 states, leapfrog_steps=leapfrog_steps, step_size=step_size
             )
-            step_size *= 1.1 if acceptance.mean(dtype=np.float64) > target_acceptance else 0.9
+            step_size *= (
+                1.1 if float(acceptance.mean(dtype=np.float64)) > target_acceptance else 0.9
+            )
             step_size = min(max(step_size, 1e-4), 1.0)
         states, _ = self.hybrid_monte_carlo(
             states, trajectories - burn_in, leapfrog_steps=leapfrog_steps, step_size=step_size

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ictus.kernels._device import to_host
+from ictus.models._parameters import DENSE, check_parameters
 from ictus.models.boltzmann.hybrid_divergence import HybridDivergenceTrainer
 from ictus.models.boltzmann.mean_covariance import MeanCovarianceMachine, topographic_pooling
 from ictus.models.estimator_state import estimator_state, restored_estimator
@@ -57,6 +59,8 @@ target_acceptance, pooling_epoch
     progress : bool or None
     checkpoint : path, optional
         Where ``fit`` writes its state after each epoch and goes on from.
+    device : {"cpu", "cuda"}
+        Where the machine is trained and used; reconstruction solves its equations on the host.
 
     Attributes
     ----------
@@ -106,6 +110,7 @@ target_acceptance, pooling_epoch
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.covariance_units = covariance_units
         self.mean_units = mean_units
@@ -130,6 +135,7 @@ target_acceptance, pooling_epoch
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     # --- training --------------------------------------------------------------------------------
 
@@ -164,7 +170,8 @@ target_acceptance, pooling_epoch
         """Make machine and trainer anew."""
         self._check_features()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self.machine_ = self._make_machine(X, seed)
+        check_parameters(self, {"device": DENSE["device"]})
+        self.machine_ = self._make_machine(X, seed).to(self.device)
         self._trainer = HybridDivergenceTrainer(
             self.machine_,
             learning_rate=self.learning_rate,
@@ -247,13 +254,13 @@ target_acceptance, pooling_epoch
     def components_(self) -> Array:
         """The filters of the covariance part, (factors, visible units)."""
         check_is_fitted(self, "machine_")
-        return np.asarray(self.machine_.filters.T)
+        return np.asarray(to_host(self.machine_.filters).T)
 
     @property
     def mean_components_(self) -> Array:
         """The weights of the mean part, (mean units, visible units)."""
         check_is_fitted(self, "machine_")
-        return np.asarray(self.machine_.weights.T)
+        return np.asarray(to_host(self.machine_.weights).T)
 
     def transform(self, X: Any) -> Array:
         """Return the hidden units' probabilities, covariance units first, shape (n_samples, n)."""
@@ -330,7 +337,7 @@ target_acceptance, pooling_epoch
         """Return plain data and tensors for a model file."""
         check_is_fitted(self, "machine_")
         config = estimator_state(self, self._fitted) | {"machine": self.machine_.config()}
-        return config, {"parameters": self.machine_.parameters}
+        return config, {"parameters": to_host(self.machine_.parameters)}
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:

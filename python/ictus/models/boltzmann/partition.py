@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ictus.kernels import gemm, log_sum_exp, row_sums
+from ictus.kernels._device import to_host
 from ictus.kernels.rbm import free_energy, rbm_model
 from ictus.models.boltzmann.annealing import annealed_importance_sampling, check_units
 from ictus.models.boltzmann.rbm import RBM
@@ -67,11 +68,11 @@ def _state_bits(rbm: RBM) -> tuple[float, float]:
 
 def _double(rbm: RBM) -> tuple[Array, Array, Array, Array]:
     """Weights, visible and hidden bias, variance of the visible units, all in float64."""
-    variance = np.ones(rbm.visible_units) if rbm.variance is None else rbm.variance
+    variance = np.ones(rbm.visible_units) if rbm.variance is None else to_host(rbm.variance)
     return (
-        rbm.weights.astype(np.float64),
-        rbm.visible_bias.astype(np.float64),
-        rbm.hidden_bias.astype(np.float64),
+        to_host(rbm.weights).astype(np.float64),
+        to_host(rbm.visible_bias).astype(np.float64),
+        to_host(rbm.hidden_bias).astype(np.float64),
         variance.astype(np.float64),
     )
 
@@ -195,7 +196,7 @@ def log_likelihood(
     if method not in ("auto", "exact", "ais"):
         raise ValueError(f"log_likelihood: method must be auto, exact or ais, got {method!r}")
     check_units(rbm, "log_likelihood")
-    v = rbm.check_visible(data)
+    v = to_host(rbm.check_visible(data))
     if len(v) == 0:
         raise ValueError("log_likelihood: data must have at least one row, got none")
     _check_states(rbm, v)

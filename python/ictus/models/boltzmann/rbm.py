@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ictus.kernels import exp
+from ictus.kernels._device import empty, to_device
 from ictus.kernels.rbm import (
-    HIDDEN_UNITS,
-    VISIBLE_UNITS,
     RbmModel,
     free_energy,
     hidden_layer,
@@ -20,7 +19,13 @@ from ictus.kernels.rbm import (
 from ictus.models.boltzmann import gibbs
 from ictus.models.boltzmann.energies import hidden_free_energy, visible_energy
 from ictus.models.boltzmann.gibbs import Chains, check_steps
-from ictus.models.boltzmann.machine import Machine
+from ictus.models.boltzmann.machine import (
+    Machine,
+    answers_where_asked,
+    as_matrix_on,
+    fill,
+)
+from ictus.models.boltzmann.units import check_kinds
 from ictus.models.examples import Rows, as_matrix, check_values, column_moments, independent_biases
 
 Array = NDArray[Any]
@@ -90,32 +95,11 @@ class RBM(Machine):
         self.group_size = self.positive("group_size", group_size)
         self.visible_type, self.hidden_type = visible_type, hidden_type
         self.learn_variance = bool(learn_variance)
-        self._check_kinds()
+        check_kinds(self)
         super().__init__(dtype, seed, parameters)
         self._set_views()
         if parameters is None:
             self.initialize()
-
-    def _check_kinds(self) -> None:
-        name = type(self).__name__
-        for argument, kinds in (("visible_type", VISIBLE_UNITS), ("hidden_type", HIDDEN_UNITS)):
-            value = getattr(self, argument)
-            if value not in kinds:
-                raise ValueError(
-                    f"{name}: {argument} must be one of {', '.join(kinds)}, got {value!r}"
-                )
-        if self.visible_type not in ("softmax", "labelled") and self.group_size != 1:
-            raise ValueError(
-                f"{name}: group_size must be 1 without softmax units, got {self.group_size}"
-            )
-        labelled, size = self.visible_type == "labelled", self.group_size
-        if size >= self.visible_units if labelled else self.visible_units % size:
-            rule = "be below" if labelled else "divide"
-            raise ValueError(
-                f"{name}: group_size must {rule} visible_units {self.visible_units}, got {size}"
-            )
-        if self.learn_variance and self.visible_type != "gaussian":
-            raise ValueError(f"{name}: learn_variance needs gaussian visible units")
 
     # --- parameters ---------------------------------------------------------------------------
 
@@ -169,7 +153,7 @@ class RBM(Machine):
         self.draw_count = 0
         self.parameters[...] = 0
         generator = np.random.Generator(np.random.PCG64(self.seed))
-        self.weights[...] = generator.normal(0.0, 0.01, self.weights.shape)
+        fill(self.weights, generator.normal(0.0, 0.01, self.weights.shape))
 
     def initialize_biases(self, data: Any) -> None:
         """Set the visible bias so that a machine with no weights fits the data's means.
@@ -180,9 +164,9 @@ class RBM(Machine):
         data = as_matrix(data, self.visible_units, "data")
         mean, variance = column_moments(data)
         units = self.visible_type, self.group_size
-        self.visible_bias[...] = independent_biases(mean, data.shape[0], *units)
+        fill(self.visible_bias, independent_biases(mean, data.shape[0], *units))
         if self.log_variance is not None:
-            self.log_variance[...] = np.log(np.maximum(variance, 1e-3))
+            fill(self.log_variance, np.log(np.maximum(variance, 1e-3)))
 
     # --- training -----------------------------------------------------------------------------
 
@@ -210,17 +194,10 @@ class RBM(Machine):
     # --- layers -------------------------------------------------------------------------------
 
     def _states(self, given: Any, name: str, units: int) -> Array:
-        states: Array = np.asarray(given)
-        if states.ndim != 2 or states.shape[1] != units:
-            raise ValueError(f"{name} must have shape (rows, {units}), got {states.shape}")
-        states = np.ascontiguousarray(states, self.dtype)
-        if not np.isfinite(states).all():
-            row = int(np.argmin(np.isfinite(states).all(axis=1)))
-            raise ValueError(f"{name} must be finite, row {row} is not")
-        return states
+        return as_matrix_on(self.device, given, name, units, self.dtype)
 
     def check_visible(self, v: Any) -> Array:
-        """Return visible states as a C-contiguous matrix of the machine's dtype.
+        """Return visible states as a C-contiguous matrix of the machine's dtype, on its device.
 
         ValueError for another shape than (rows, visible_units), and for what is not finite.
         """
@@ -232,33 +209,37 @@ class RBM(Machine):
             raise ValueError("context must be None: the machine is not conditional")
         return None, None
 
+    @answers_where_asked
     def mean_hiddens(self, v: Any, context: Any = None) -> Array:
         """Return the means of the hidden units given visible states, (rows, hidden_units)."""
         v = self.check_visible(v)
-        out = np.empty((len(v), self.hidden_units), self.dtype)
+        out: Array = empty(v, (len(v), self.hidden_units))
         hidden_layer(self.native, v, mean=out, row_bias=self.biases(context, len(v))[1])
         return out
 
+    @answers_where_asked
     def sample_hiddens(self, v: Any, context: Any = None) -> Array:
         """Return hidden states drawn given visible ones, (rows, hidden_units)."""
         v = self.check_visible(v)
-        out = np.empty((len(v), self.hidden_units), self.dtype)
+        out: Array = empty(v, (len(v), self.hidden_units))
         bias = self.biases(context, len(v))[1]
         stream = self.next_streams(1)
         hidden_layer(self.native, v, sample=out, row_bias=bias, seed=self.seed, stream=stream)
         return out
 
+    @answers_where_asked
     def mean_visibles(self, h: Any, context: Any = None) -> Array:
         """Return the means of the visible units given hidden states, (rows, visible_units)."""
         h = self._states(h, "h", self.hidden_units)
-        out = np.empty((len(h), self.visible_units), self.dtype)
+        out: Array = empty(h, (len(h), self.visible_units))
         visible_layer(self.native, h, mean=out, row_bias=self.biases(context, len(h))[0])
         return out
 
+    @answers_where_asked
     def sample_visibles(self, h: Any, context: Any = None) -> Array:
         """Return visible states drawn given hidden ones, (rows, visible_units)."""
         h = self._states(h, "h", self.hidden_units)
-        out = np.empty((len(h), self.visible_units), self.dtype)
+        out: Array = empty(h, (len(h), self.visible_units))
         bias = self.biases(context, len(h))[0]
         stream = self.next_streams(1)
         visible_layer(self.native, h, sample=out, row_bias=bias, seed=self.seed, stream=stream)
@@ -266,6 +247,7 @@ class RBM(Machine):
 
     # --- energies -----------------------------------------------------------------------------
 
+    @answers_where_asked
     def energy(self, v: Any, h: Any, context: Any = None) -> Array:
         """Return the energy of each pair of rows of visible and hidden states, shape (rows,)."""
         v, h = self.check_visible(v), self._states(h, "h", self.hidden_units)
@@ -273,17 +255,19 @@ class RBM(Machine):
             raise ValueError(f"h must have {len(v)} rows like v, got {len(h)}")
         visible, x = self._energy_terms(v, context)
         squares = np.square(h).sum(axis=1) / 2 if self.hidden_type == "gaussian" else 0
-        return np.asarray(visible - (x * h).sum(axis=1) + squares)
+        out: Array = visible - (x * h).sum(axis=1) + squares
+        return out
 
     def _energy_terms(self, v: Array, context: Any) -> tuple[Array, Array]:
         """The energy of the visible units alone, and the inputs of the hidden ones."""
         visible_bias, hidden_bias = self.biases(context, len(v))
         bias = self.visible_bias if visible_bias is None else visible_bias
-        x = np.empty((len(v), self.hidden_units), self.dtype)
+        x = empty(v, (len(v), self.hidden_units))
         energy = visible_energy(v, self.visible_type, bias, self.variance)
         hidden_layer(self._linear, v, mean=x, row_bias=hidden_bias)
         return energy, x
 
+    @answers_where_asked
     def free_energy(self, v: Any, context: Any = None) -> Array:
         """Return ``F(v) = -log sum_h exp(-E(v, h))`` of each row, shape (rows,).
 
@@ -294,7 +278,8 @@ class RBM(Machine):
         if context is None and self.hidden_type != "rectified":
             return free_energy(self.native, v)
         energy, x = self._energy_terms(v, context)
-        return np.asarray(energy + hidden_free_energy(x, self.hidden_type), self.dtype)
+        total: Array = energy + hidden_free_energy(x, self.hidden_type)
+        return total.astype(self.dtype, copy=False)
 
     # --- chains -------------------------------------------------------------------------------
 
@@ -303,6 +288,7 @@ class RBM(Machine):
         visible, hidden = self.biases(context, rows)
         return Chains(self, start, rows=rows, visible_bias=visible, hidden_bias=hidden)
 
+    @answers_where_asked
     def gibbs(self, v: Any, steps: int = 1, context: Any = None) -> Array:
         """Return visible states after `steps` steps of Gibbs sampling from v."""
         v = self.check_visible(v)
@@ -310,6 +296,7 @@ class RBM(Machine):
         chains.run(check_steps(steps))
         return chains.visible
 
+    @answers_where_asked
     def sample(
         self,
         n: int,
@@ -339,10 +326,13 @@ class RBM(Machine):
         chains.run(steps)
         return chains.visible_mean if mean else chains.visible
 
+    @answers_where_asked
     def reconstruct(self, v: Any, context: Any = None) -> Array:
         """Return the means of the visible units given the means of the hidden ones given v."""
+        v = self.check_visible(v)
         return self.mean_visibles(self.mean_hiddens(v, context), context)
 
+    @answers_where_asked
     def complete(
         self, v: Any, known: Any = None, steps: int = 200, *, context: Any = None
     ) -> Array:
@@ -359,10 +349,11 @@ class RBM(Machine):
             not at all.
         steps : int
         """
-        visible, known = gibbs.check_known(v, known, self)
+        visible, known = (to_device(self.device, x) for x in gibbs.check_known(v, known, self))
         chains = self.chains(context, len(visible))
         return gibbs.complete(chains, visible, known, check_steps(steps))
 
+    @answers_where_asked
     def denoise(
         self, v: Any, *, noise: float | None = None, steps: int = 50, context: Any = None
     ) -> Array:

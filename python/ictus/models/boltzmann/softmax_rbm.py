@@ -77,6 +77,7 @@ class SoftmaxRBM(BoltzmannEstimator):
         dtype: str = "auto",
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.n_components = n_components
         self.n_categories = n_categories
@@ -105,6 +106,7 @@ class SoftmaxRBM(BoltzmannEstimator):
         self.dtype = dtype
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     # --- codes -----------------------------------------------------------------------------------
 

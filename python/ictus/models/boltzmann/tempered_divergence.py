@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ictus.models.boltzmann.divergence import DivergenceTrainer
+from ictus.models.boltzmann.machine import fill
 from ictus.models.boltzmann.rbm import RBM
 from ictus.models.boltzmann.tempering import ParallelTempering
 from ictus.train import CheckpointError
@@ -85,5 +85,5 @@ class TemperedTrainer(DivergenceTrainer):
             raise CheckpointError("belongs to another training: its vectors differ")
         super()._load(tensors, state)
         for name, array in self.tempering.state().items():
-            np.copyto(array, tensors[name])
+            fill(array, tensors[name])
         self.tempering.steps = int(state["tempering_steps"])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ictus.kernels._device import to_device, to_host
 from ictus.kernels.rbm import hidden_layer
 from ictus.kernels.tempering import parallel_tempering
 from ictus.models.boltzmann.annealing import (
@@ -78,15 +79,20 @@ class ParallelTempering:
         if isinstance(inverse_temperatures, int) and inverse_temperatures >= 2:
             inverse_temperatures = np.linspace(0.0, 1.0, inverse_temperatures)
         self.rbm, self.seed, self.steps = rbm, int(seed), 0
-        self.inverse_temperatures = inverse_temperature_ladder(inverse_temperatures, name)
+        self.inverse_temperatures = ladder = inverse_temperature_ladder(inverse_temperatures, name)
         bias = base_rate_bias(rbm, base_rates, name)
-        self._base_bias = bias.astype(rbm.dtype)
+        self._device = rbm.device
+        self._base_bias, self._ladder = self._there(bias.astype(rbm.dtype)), self._there(ladder)
         chains, replicas = int(chains), len(self.inverse_temperatures)
         states = base_samples(rbm, bias, chains * replicas, self.seed)
         self.states: Array = states.reshape(chains, replicas, -1)
-        self.temperature: Array = np.tile(np.arange(replicas, dtype=np.int64), (chains, 1))
-        self._row_at: Array = np.arange(chains * replicas, dtype=np.int64)
-        self._swaps: Array = np.zeros(replicas - 1, np.int64)
+        indices = np.tile(np.arange(replicas, dtype=np.int64), (chains, 1))
+        self.temperature: Array = self._there(indices)
+        self._row_at: Array = self._there(np.arange(chains * replicas, dtype=np.int64))
+        self._swaps: Array = self._there(np.zeros(replicas - 1, np.int64))
+
+    def _there(self, array: Array) -> Array:
+        return to_device(self._device, array)  # type: ignore[no-any-return]
 
     def step(self, steps: int = 1) -> None:
         """Offer swaps, then move every replica by one step of Gibbs sampling, `steps` times."""
@@ -98,7 +104,7 @@ class ParallelTempering:
             parallel_tempering(
                 self.rbm.native,
                 self._base_bias,
-                self.inverse_temperatures,
+                self._ladder,
                 self.states.reshape(-1, self.states.shape[2]),
                 self.temperature.reshape(-1),
                 self._row_at,
@@ -140,5 +146,5 @@ class ParallelTempering:
         """
         pairs = np.arange(len(self._swaps))
         offers = np.where(pairs % 2 == 0, (self.steps + 1) // 2, self.steps // 2)
-        rates: Array = self._swaps / np.maximum(offers * len(self.states), 1)
+        rates: Array = to_host(self._swaps) / np.maximum(offers * len(self.states), 1)
         return rates

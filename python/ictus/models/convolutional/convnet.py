@@ -35,7 +35,7 @@ _EXTENT: Check = (_extent, "a positive integer, or two of them (down, across)")
 CONVOLUTIONAL: dict[str, Check] = {
     name: check
     for name, check in DENSE.items()
-    if not name.startswith("pretrain") and name not in ("input_dropout", "device")
+    if not name.startswith("pretrain") and name != "input_dropout"
 } | {
     "filters": DENSE["hidden_units"],
     "kernel_size": _EXTENT,
@@ -72,7 +72,7 @@ _PARAMETERS = """
     initialization, optimizer, learning_rate, learning_rate_decay, momentum, batch_size, max_epochs
         As of :class:`ictus.MLPClassifier`, like all that follow.
     tol, patience, early_stopping, validation_fraction, l1, l2, max_norm, clip_norm, shuffle, dtype
-    random_state, progress, checkpoint, optimizer_options
+    random_state, progress, checkpoint, optimizer_options, device
 
     Attributes
     ----------
@@ -129,6 +129,7 @@ class ConvolutionalEstimator(DenseEstimator):
         progress: bool | None = False,
         checkpoint: Any = None,
         optimizer_options: dict[str, Any] | None = None,
+        device: str = "cpu",
     ) -> None:
         self.filters = filters
         self.hidden_units = hidden_units
@@ -161,6 +162,7 @@ class ConvolutionalEstimator(DenseEstimator):
         self.progress = progress
         self.checkpoint = checkpoint
         self.optimizer_options = optimizer_options
+        self.device = device
 
     # --- training --------------------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ class DBNClassifier(ClassifierMixin, DeepBeliefEstimator):  # type: ignore[misc]
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.hidden_units = hidden_units
         self.visible_type = visible_type
@@ -124,6 +125,7 @@ class DBNClassifier(ClassifierMixin, DeepBeliefEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     # --- training ----------------------------------------------------------------------------
 
@@ -249,7 +251,7 @@ class DBNClassifier(ClassifierMixin, DeepBeliefEstimator):  # type: ignore[misc]
         config, tensors = super().__ictus_getstate__()
         if self._is_network:
             config["network"] = self.network_.config()
-            tensors["network"] = self.network_.parameters
+            tensors["network"] = self.network_.tensors()["parameters"]
         return config, tensors
 
     @classmethod

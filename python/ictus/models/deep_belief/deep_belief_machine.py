@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ictus.kernels import log_softmax
+from ictus.kernels._device import empty, to_device, to_host
 from ictus.kernels.rbm import RbmModel, label_energies, visible_layer
 from ictus.models.boltzmann import gibbs
 from ictus.models.boltzmann.gibbs import Chains, check_steps
-from ictus.models.boltzmann.machine import Machine
+from ictus.models.boltzmann.machine import (
+    Machine,
+    answers_where_asked,
+    as_matrix_on,
+    fill,
+)
 from ictus.models.boltzmann.rbm import RBM
 from ictus.models.deep_belief.deep_chains import DeepChains
 from ictus.models.deep_belief.deep_layers import Part, Pattern, check_chain
@@ -127,17 +133,19 @@ class DeepBeliefMachine(Machine):
             layers,
             dtype=machines[0].dtype,
             seed=machines[0].seed if seed is None else seed,
-            parameters=np.concatenate([rbm.parameters for rbm in machines]),
-        )
+            parameters=np.concatenate([to_host(rbm.parameters) for rbm in machines]),
+        ).to(machines[0].device)
 
     def untied(self) -> DeepBeliefMachine:
         """Return a copy whose generative weights are no longer the recognition weights."""
         tops = self.top.parameter_count
-        below, top = self.parameters[:-tops], self.parameters[-tops:]
-        parameters = np.concatenate([below, below, top]) if self.tied else self.parameters
+        parameters = to_host(self.parameters)
+        if self.tied:
+            below, top = parameters[:-tops], parameters[-tops:]
+            parameters = np.concatenate([below, below, top])
         machine = type(self)(**self.config() | {"tied": False}, parameters=parameters)
         machine.draw_count = self.draw_count
-        return machine
+        return machine.to(self.device)
 
     # --- parameters ---------------------------------------------------------------------------
 
@@ -160,13 +168,17 @@ class DeepBeliefMachine(Machine):
         sizes: dict[str, int] = {}
         for name, _, shape in self._named_shapes():
             sizes[name] = sizes.get(name, 0) + math.prod(shape)
-        return np.split(flat, np.cumsum(list(sizes.values()))[:-1])
+        return np.split(flat, np.cumsum(list(sizes.values()))[:-1].tolist())
 
     @property
     def parts(self) -> list[RBM]:
         """Recognition layers, generative ones where they are not tied, and the top."""
         generative = [] if self.tied else self.generative
         return [*self.recognition, *generative, self.top]
+
+    def _set_views(self) -> None:
+        for part, memory in zip(self.parts, self.split(self.parameters), strict=True):
+            part._place(memory)
 
     def initialize(self, seed: int | None = None) -> None:
         """Draw weights from N(0, 0.01^2), set the rest to 0, and start the draws anew."""
@@ -176,7 +188,7 @@ class DeepBeliefMachine(Machine):
         self.parameters[...] = 0
         for number, part in enumerate(self.parts):
             generator = np.random.Generator(np.random.PCG64([self.seed, number]))
-            part.weights[...] = generator.normal(0.0, 0.01, part.weights.shape)
+            fill(part.weights, generator.normal(0.0, 0.01, part.weights.shape))
         if not self.tied:
             for up, down in zip(self.recognition, self.generative, strict=True):
                 down.parameters[...] = up.parameters
@@ -206,13 +218,9 @@ class DeepBeliefMachine(Machine):
         return self.recognition[0].check_visible(v) if self.recognition else self._matrix(v)
 
     def _matrix(self, v: Any) -> Array:
-        v = np.asarray(v)
-        if v.ndim != 2 or v.shape[1] != self.visible_units:
-            raise ValueError(f"v must have shape (rows, {self.visible_units}), got {v.shape}")
-        if not np.isfinite(v).all():
-            raise ValueError("v must be finite")
-        return np.ascontiguousarray(v, self.dtype)
+        return as_matrix_on(self.device, v, "v", self.visible_units, self.dtype)
 
+    @answers_where_asked
     def upwards(self, v: Any) -> Array:
         """Return the means of the layers' units, upwards to those that the top sees, as states."""
         states = self.check_visible(v)
@@ -220,6 +228,7 @@ class DeepBeliefMachine(Machine):
             states = part.mean_hiddens(states)
         return states
 
+    @answers_where_asked
     def mean_hiddens(self, v: Any, layer: int = -1) -> Array:
         """Return the means of a layer's hidden units given visible states, by one upward pass.
 
@@ -251,7 +260,7 @@ class DeepBeliefMachine(Machine):
         for number in reversed(range(len(self.generative))):
             part = self.generative[number]
             wants_mean = not draw or (mean and number == 0)
-            out = np.empty((len(states), part.visible_units), self.dtype)
+            out = empty(states, (len(states), part.visible_units), self.dtype)
             which: dict[str, Any] = {"mean" if wants_mean else "sample": out}
             stream = self.next_streams(1)
             visible_layer(part.native, states, seed=self.seed, stream=stream, **which)
@@ -261,10 +270,11 @@ class DeepBeliefMachine(Machine):
     # --- labels -------------------------------------------------------------------------------
 
     def _log_labels(self, states: Array) -> Array:
-        energies = np.empty((len(states), self.labels), self.dtype)
+        energies = empty(states, (len(states), self.labels), self.dtype)
         label_energies(self.top.native, states, energies)
-        return np.asarray(log_softmax(-energies))
+        return log_softmax(-energies)
 
+    @answers_where_asked
     def log_label_probabilities(self, v: Any) -> Array:
         """Return log p(label | v), (rows, labels): exact given the upward pass of means.
 
@@ -273,7 +283,7 @@ class DeepBeliefMachine(Machine):
         """
         if not self.labels:
             raise ValueError("the machine has no label units: make its top with labelled units")
-        return self._log_labels(self.upwards(v))
+        return self._log_labels(self.upwards(self.check_visible(v)))
 
     def _label_bias(self, label: Any, rows: int) -> Array | None:
         """Biases that clamp the label units of each row."""
@@ -281,13 +291,14 @@ class DeepBeliefMachine(Machine):
             return None
         if not self.labels:
             raise ValueError("label must be None: the machine has no label units")
-        label = np.asarray(label)
+        label = np.asarray(to_host(label))
         if label.shape not in ((), (rows,)) or label.dtype.kind not in "iu":
             raise ValueError(f"label must be an integer, or {rows} of them, got {label!r}")
         if label.size and not (label.min() >= 0 and label.max() < self.labels):
             raise ValueError(f"label must be in 0 .. {self.labels - 1}, got {label.max()}")
         on = np.broadcast_to(label, (rows,))[:, None] == np.arange(self.labels)
-        return np.where(on, CLAMPED, -CLAMPED).astype(self.dtype)
+        clamped = np.where(on, CLAMPED, -CLAMPED).astype(self.dtype)
+        return to_device(self.device, clamped)  # type: ignore[no-any-return]
 
     def top_bias(
         self, rows: int, label_bias: Array | None, bias: Array | None = None
@@ -295,7 +306,7 @@ class DeepBeliefMachine(Machine):
         """Return biases a row of the top's visible units, or None where they are the machine's."""
         if label_bias is None and bias is None:
             return None
-        out = np.tile(self.top.visible_bias, (rows, 1))
+        out: Array = np.tile(self.top.visible_bias, (rows, 1))
         if bias is not None:
             out[:, : self.top_units] = bias
         if label_bias is not None:
@@ -304,6 +315,7 @@ class DeepBeliefMachine(Machine):
 
     # --- chains -------------------------------------------------------------------------------
 
+    @answers_where_asked
     def sample(
         self, n: int, steps: int = 1000, start: Any = None, *, mean: bool = False, label: Any = None
     ) -> Array:
@@ -334,15 +346,17 @@ class DeepBeliefMachine(Machine):
         chains.run(check_steps(steps))
         plain = mean and not self.generative
         states = (chains.visible_mean if plain else chains.visible)[:, : self.top_units]
-        return np.array(self._downwards(states, mean=mean, draw=True))
+        return self._downwards(states, mean=mean, draw=True).copy()
 
+    @answers_where_asked
     def reconstruct(self, v: Any) -> Array:
         """Return the means of the visible units after a pass of means upwards and down again."""
-        hidden = self._top_means(self.upwards(v))
+        hidden = self._top_means(self.upwards(self.check_visible(v)))
         return self._downwards(
             self.top.mean_visibles(hidden)[:, : self.top_units], mean=True, draw=False
         )
 
+    @answers_where_asked
     def complete(self, v: Any, known: Any = None, steps: int = 200, *, label: Any = None) -> Array:
         """Return v with what is not known replaced by its mean under the net, given the rest.
 
@@ -355,11 +369,12 @@ class DeepBeliefMachine(Machine):
             Of :class:`DeepChains`; the mean is over their second half.
         label : int or array of int, optional
         """
-        visible, known = gibbs.check_known(v, known, self)
+        visible, known = (to_device(self.device, x) for x in gibbs.check_known(v, known, self))
         rows = len(visible)
         chains = DeepChains(self, rows=rows, label_bias=self._label_bias(label, rows))
         return gibbs.complete(chains, visible, known, check_steps(steps))
 
+    @answers_where_asked
     def denoise(
         self, v: Any, *, noise: float | None = None, steps: int = 50, label: Any = None
     ) -> Array:

@@ -41,6 +41,8 @@ REST = """
     checkpoint : path, optional
         Beginning of the names of files, one a phase (``.layer0``, ..), that ``fit`` writes after
         each epoch and goes on from; the result has the same bits as without an interruption.
+    device : {"cpu", "cuda"}
+        As of :class:`BernoulliRBM`, of all layers.
 
     Attributes
     ----------
@@ -105,6 +107,7 @@ class DeepBeliefNet(DeepBeliefEstimator):
         random_state: Any = None,
         progress: bool | None = False,
         checkpoint: Any = None,
+        device: str = "cpu",
     ) -> None:
         self.hidden_units = hidden_units
         self.visible_type = visible_type
@@ -130,6 +133,7 @@ class DeepBeliefNet(DeepBeliefEstimator):
         self.random_state = random_state
         self.progress = progress
         self.checkpoint = checkpoint
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train anew on X, shape (n_samples, n_features); y is not used."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import empty
 from ictus.kernels.rbm import hidden_layer, visible_layer
 from ictus.models.boltzmann.gibbs import Chains
 
@@ -55,9 +56,9 @@ class DeepChains:
         self._label_bias = label_bias
         self._top = Chains(machine.top, rows=rows, visible_bias=machine.top_bias(rows, label_bias))
         self._layers = [
-            np.empty((rows, part.hidden_units), machine.dtype) for part in machine.recognition
+            empty(machine.parameters, (rows, part.hidden_units)) for part in machine.recognition
         ]
-        self.visible: Array = np.empty((rows, machine.visible_units), machine.dtype)
+        self.visible: Array = empty(machine.parameters, (rows, machine.visible_units))
         self.visible_mean = np.empty_like(self.visible)
         if visible is None:
             self._down()

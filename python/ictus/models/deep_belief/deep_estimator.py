@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ictus.kernels._device import to_host
 from ictus.models._base import _digest
 from ictus.models._parameters import DEEP, LAYER, check_parameters
 from ictus.models.boltzmann.boltzmann_estimator import BoltzmannEstimator, in_parts
@@ -56,6 +57,7 @@ class DeepBeliefEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc
     random_state: Any
     progress: bool | None
     checkpoint: Any
+    device: str
 
     # --- data --------------------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ class DeepBeliefEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc
                 machine = RBM(units + labels, each.n_components, **options)
             else:
                 machine = each._new_machine(units, options)
-            machines.append(machine)
+            machines.append(machine.to(self.device))
             units = machine.hidden_units
         return machines
 
@@ -273,7 +275,7 @@ class DeepBeliefEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def components_(self) -> Array:
         """The recognition weights of the lowest layer, (units, features)."""
         parts = self.machine_.parts
-        return np.asarray(parts[0].weights[: self.machine_.visible_units].T)
+        return np.asarray(to_host(parts[0].weights)[: self.machine_.visible_units].T)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return names of the features that :meth:`transform` gives."""
@@ -296,7 +298,7 @@ class DeepBeliefEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc
         config = layer_parameters(self, self._fitted)
         config["machine"] = self.machine_.config()
         config["layers"] = layer_states(self._layers)
-        return config, {"parameters": self.machine_.parameters}
+        return config, {"parameters": to_host(self.machine_.parameters)}
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:

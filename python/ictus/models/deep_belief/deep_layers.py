@@ -44,8 +44,7 @@ class Part(RBM):
     def __init__(self, owner: Machine, memory: Array, options: Mapping[str, Any]) -> None:
         self._owner = owner
         super().__init__(**options, dtype=owner.dtype, seed=owner.seed, parameters=memory)
-        self.parameters = memory
-        self._set_views()
+        self._place(memory)
 
     @property
     def seed(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import to_host
 from ictus.models.deep_belief.deep_belief_machine import DeepBeliefMachine
 from ictus.nn import Dense, Dropout, Layer, Network
 
@@ -69,11 +70,12 @@ def unrolled(
     views = [view for view in network.views(network.parameters) if view]
     for part, (weights, bias) in zip(parts, views, strict=False):
         rows = weights.shape[0]  # without those of the labels
-        scale = np.ones(rows, machine.dtype) if part.variance is None else 1 / part.variance[:rows]
-        np.multiply(part.weights[:rows], scale[:, None], out=weights)
-        bias[...] = part.hidden_bias
+        variance = None if part.variance is None else to_host(part.variance)
+        scale = np.ones(rows, machine.dtype) if variance is None else 1 / variance[:rows]
+        np.multiply(to_host(part.weights)[:rows], scale[:, None], out=weights)
+        bias[...] = to_host(part.hidden_bias)
     if outputs == machine.labels:
         weights, bias = views[-1]
-        weights[...] = machine.top.weights[machine.top_units :].T
-        bias[...] = machine.top.visible_bias[machine.top_units :]
-    return network
+        weights[...] = to_host(machine.top.weights)[machine.top_units :].T
+        bias[...] = to_host(machine.top.visible_bias)[machine.top_units :]
+    return network.to(machine.device)

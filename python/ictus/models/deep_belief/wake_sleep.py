@@ -9,9 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import device_of, empty, to_device, to_host, zeros
 from ictus.kernels.rbm import ContrastiveDivergence, DeltaRule, hidden_layer, visible_layer
 from ictus.models.boltzmann.divergence import LARGEST_BIAS, MEASURED_ROWS
 from ictus.models.boltzmann.gibbs import check_steps
+from ictus.models.boltzmann.machine import fill
+from ictus.models.boltzmann.training_options import not_negative, schedule
 from ictus.models.deep_belief.deep_belief_machine import DeepBeliefMachine
 from ictus.models.examples import Rows, as_matrix, check_values
 from ictus.train import (
@@ -123,13 +126,10 @@ class UpDownTrainer(TrainingLoop):
         self.learning_rate = schedule("learning_rate", learning_rate, np.inf)
         self.momentum = schedule("momentum", momentum, 1.0)
         self.steps = steps if isinstance(steps, Schedule) else Constant(float(check_steps(steps)))
-        for name, value in (("l1", l1), ("l2", l2)):
-            if not 0 <= value < np.inf:
-                raise ValueError(f"{name} must not be negative, got {value!r}")
-        self.l1, self.l2 = float(l1), float(l2)
+        self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)
         count = check_steps(particles, "particles")
         shape = (count, machine.hidden_units)
-        self.particles: Array | None = np.zeros(shape, machine.dtype) if persistent else None
+        self.particles: Array | None = zeros(machine.parameters, shape) if persistent else None
         self.velocity: Array = np.zeros_like(machine.parameters)
         self._started = False
         self._updates: UpDownUpdates | None = None
@@ -166,7 +166,9 @@ class UpDownTrainer(TrainingLoop):
             source, batch_size=self.batch_size, shuffle=self.shuffle, seed=self.seed
         )
         chosen = np.random.Generator(np.random.PCG64([self.seed, 1])).permutation(source.size)
-        self._sample = tuple(a.copy() for a in source.take(np.sort(chosen[:MEASURED_ROWS])))
+        sample = source.take(np.sort(chosen[:MEASURED_ROWS]))
+        self._sample = tuple(to_device(machine.device, a.copy()) for a in sample)
+        self._follow()
         self._updates = UpDownUpdates(self, batches.batch_size)
         if not self._started:
             self._start()
@@ -175,12 +177,14 @@ class UpDownTrainer(TrainingLoop):
     def _start(self) -> None:
         """Particles from the examples."""
         if self.particles is not None:
+            machine = self.machine
             rows = np.arange(len(self.particles)) % len(self._sample[0])
-            states = self.machine.upwards(self._sample[0][rows])
-            if self.machine.labels:
-                on = np.eye(self.machine.labels, dtype=states.dtype)[self._sample[1][rows]]
+            x, *y = (to_host(each)[rows] for each in self._sample)
+            states = machine.upwards(x)
+            if y:
+                on = np.eye(machine.labels, dtype=states.dtype)[y[0]]
                 states = np.concatenate([states, on], axis=1)
-            self.particles[...] = self.machine.top.sample_hiddens(states)
+            fill(self.particles, machine.top.sample_hiddens(states))
         self._started = True
 
     # --- the loop's questions --------------------------------------------------------------------
@@ -204,12 +208,11 @@ class UpDownTrainer(TrainingLoop):
         }
         self._updates.update(batch[0], batch[1] if len(batch) > 1 else None, self._steps, rule)
         # What is wrong with weights reaches the biases within an update or two.
-        largest = max(
-            max(np.abs(part.visible_bias).max(), np.abs(part.hidden_bias).max())
-            for part in self.machine.parts
-        )
-        if not largest < LARGEST_BIAS:
-            raise self._diverged(f"a bias of {largest:g}")
+        if self._looks():
+            biases = [(part.visible_bias, part.hidden_bias) for part in self.machine.parts]
+            largest = max(float(np.abs(bias).max()) for pair in biases for bias in pair)
+            if not largest < LARGEST_BIAS:
+                raise self._diverged(f"a bias of {largest:g}")
         return 0.0
 
     def _measure(self, loss: float, held_out: Any) -> dict[str, float]:
@@ -224,6 +227,11 @@ class UpDownTrainer(TrainingLoop):
     def _postfix(self, loss: float) -> str:
         errors = self.history.get("reconstruction_error")
         return f"reconstruction error {errors[-1]:.4g}" if errors else ""
+
+    def _follow(self) -> None:
+        """Bring what training keeps to where the machine lies."""
+        for name in self._named_state():
+            setattr(self, name, to_device(self.machine.device, getattr(self, name)))
 
     def _named_state(self) -> dict[str, Array]:
         kept = {"velocity": self.velocity}
@@ -247,13 +255,14 @@ class UpDownTrainer(TrainingLoop):
             raise CheckpointError("belongs to another training: its vectors differ")
         super()._load(tensors, state)
         for name, array in self._named_state().items():
-            array[...] = tensors[name]
+            fill(array, tensors[name])
         self._rate, self._momentum, self._steps = state["current"]
         self._started = True
 
     def __getstate__(self) -> dict[str, Any]:
         # Native objects stay behind; fit makes them anew.
-        return self.__dict__ | {"_updates": None, "_sample": ()}
+        state = {name: to_host(array) for name, array in self._named_state().items()}
+        return self.__dict__ | state | {"_updates": None, "_sample": ()}
 
 
 class UpDownUpdates:
@@ -288,7 +297,7 @@ class UpDownUpdates:
         self._chain = self._room(chains, machine.top.visible_units)
 
     def _room(self, rows: int, units: int) -> Array:
-        return np.empty((rows, units), self.machine.dtype)
+        return empty(self.machine.parameters, (rows, units))  # type: ignore[no-any-return]
 
     def update(self, x: Array, y: Array | None, steps: int, rule: dict[str, Any]) -> None:
         """Wake, top, sleep, and then the updates of the layers below."""
@@ -302,8 +311,8 @@ class UpDownUpdates:
         given = self._given[:rows]
         given[:, : machine.top_units] = states
         if y is not None:
-            given[:, machine.top_units :] = 0
-            given[np.arange(rows), machine.top_units + y] = 1
+            numbers = device_of(y).arrays.arange(machine.labels)
+            given[:, machine.top_units :] = y[:, None] == numbers
         chain = self._chain if self._persistent else self._chain[:rows]
         self.top.update(
             given, steps=steps, chain_visible=chain, seed=machine.seed, stream=stream, **rule
@@ -338,12 +347,3 @@ def check_labels(machine: DeepBeliefMachine, y: Any, rows: int) -> Array | None:
         wrong = y[(y < 0) | (y >= machine.labels)][0]
         raise ValueError(f"y must be in 0 .. {machine.labels - 1}, got {wrong}")
     return np.asarray(y, np.int64)
-
-
-def schedule(name: str, value: float | Schedule, highest: float) -> Schedule:
-    """Return a number as a schedule; ValueError naming it where it is out of range."""
-    if isinstance(value, Schedule):
-        return value
-    if not 0 <= value < highest:
-        raise ValueError(f"{name} must be in [0, {highest:g}) or a Schedule, got {value!r}")
-    return Constant(float(value))

@@ -98,7 +98,7 @@ def train_convolutional_machine(
         visible_type="bernoulli" if bernoulli else "gaussian",
         dtype=network.dtype,
         seed=settings.seed,
-    )
+    ).to(network.device)
     rate = settings.learning_rate
     trainer = ConvolutionalTrainer(
         machine,
@@ -112,6 +112,7 @@ def train_convolutional_machine(
         **SPARSITY,
     )
     history = data.train(trainer, x)
+    machine.to("cpu")
     weights = machine.weights / deviation[:, None]
     return TrainedLayer(
         weights,
@@ -161,7 +162,7 @@ def train_convolutional_autoencoder(
         dtype=network.dtype,
         seed=settings.seed,
     )
-    history = train_network(small, x, x, data, settings, progress)
+    history = train_network(small, x, x, data, settings, progress, network.device)
     views = small.views(small.parameters)
     weights, bias = views[len(below)]
     decoder_weights, decoder_bias = views[-1]

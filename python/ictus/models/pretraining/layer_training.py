@@ -130,7 +130,7 @@ def train_machine(
         hidden_type=HIDDEN_UNITS[activation],
         dtype=network.dtype,
         seed=settings.seed,
-    )
+    ).to(network.device)
     rate = settings.learning_rate
     trainer = DivergenceTrainer(
         rbm,
@@ -143,6 +143,7 @@ def train_machine(
         progress=progress,
     )
     history = data.train(trainer, x)
+    rbm.to("cpu")
     weights = rbm.weights / deviation[:, None]
     return TrainedLayer(
         weights,
@@ -154,12 +155,21 @@ def train_machine(
 
 
 def train_network(
-    network: Network, x: Array, y: Array, data: LayerData, settings: LayerSettings, progress: Any
+    network: Network,
+    x: Array,
+    y: Array,
+    data: LayerData,
+    settings: LayerSettings,
+    progress: Any,
+    device: str,
 ) -> History:
-    """Train a small network around the layer by Adam, and return the history."""
+    """Train a small network around the layer by Adam on a device, and return the history.
+
+    The network is on the host afterwards.
+    """
     rate = 0.001 if settings.learning_rate is None else settings.learning_rate
     trainer = Trainer(
-        network,
+        network.to(device),
         Adam(rate, l2=settings.l2),
         batch_size=settings.batch_size,
         epochs=settings.epochs,
@@ -167,7 +177,9 @@ def train_network(
         checkpoint=data.checkpoint,
         progress=progress,
     )
-    return data.train(trainer, x, y)
+    history = data.train(trainer, x, y)
+    network.to("cpu")
+    return history
 
 
 def train_autoencoder(
@@ -196,7 +208,7 @@ def train_autoencoder(
         dtype=network.dtype,
         seed=settings.seed,
     )
-    history = train_network(small, x, x, data, settings, progress)
+    history = train_network(small, x, x, data, settings, progress, network.device)
     views = small.views(small.parameters)
     weights, bias = views[len(below)]
     back = views[-1]
@@ -234,7 +246,7 @@ def train_supervised(
         dtype=network.dtype,
         seed=settings.seed,
     )
-    history = train_network(small, data.x, data.y, data, settings, progress)
+    history = train_network(small, data.x, data.y, data, settings, progress, network.device)
     weights, bias = small.views(small.parameters)[0]
     return TrainedLayer(weights, bias, None, None, history)
 

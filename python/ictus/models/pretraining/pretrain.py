@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ictus.kernels._device import to_device, to_host
 from ictus.models.pretraining.convolution_training import TRAIN_CONVOLUTION, check_convolution
 from ictus.models.pretraining.layer_training import (
     METHODS,
@@ -193,7 +194,8 @@ def pretrain(
         layer = network.layers[number]
         if isinstance(layer, Conv2D):
             check_convolution(layer, method, activation)
-    x = images = network.check_input(x)
+    # What layers learn from lies on the host, in the minibatches of each on the network's device.
+    x = images = np.ascontiguousarray(to_host(network.examples(x)), network.dtype)
     if method == "supervised":
         if y is None:
             raise ValueError("pretrain: y must be given for supervised pre-training")
@@ -233,7 +235,8 @@ def _past(data_digest: str, method: str, below: Sequence[LayerSettings]) -> str:
 
 def _take(network: Network, number: int, trained: TrainedLayer) -> PretrainedLayer:
     weights, bias = network.views(network.parameters)[number]
-    weights[...], bias[...] = trained.weights, trained.bias
+    weights[...] = to_device(network.device, trained.weights)
+    bias[...] = to_device(network.device, trained.bias)
     return PretrainedLayer(number, trained.history, trained.decoder_weights, trained.decoder_bias)
 
 
@@ -296,8 +299,9 @@ def unroll(network: Network, pretrained: Sequence[PretrainedLayer]) -> None:
                 f"unroll: layer {number} must map {one.decoder_weights.shape[0]} to "
                 f"{one.decoder_weights.shape[1]}, got {layer.input_size} to {layer.output_size}"
             )
+        bias = to_device(network.device, one.decoder_bias)
         if isinstance(layer, TiedDense):
-            views[number][0][...] = one.decoder_bias
+            views[number][0][...] = bias
         else:
-            views[number][0][...] = one.decoder_weights
-            views[number][1][...] = one.decoder_bias
+            views[number][0][...] = to_device(network.device, one.decoder_weights)
+            views[number][1][...] = bias

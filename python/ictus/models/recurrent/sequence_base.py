@@ -71,6 +71,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
     checkpoint : path, optional
     optimizer_options : dict, optional
         More arguments of the optimiser, by name.
+    device : {"cpu", "cuda"}
+        As of :class:`ictus.models.MLPClassifier`.
 
     Attributes
     ----------
@@ -108,6 +110,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         progress: bool | None = False,
         checkpoint: Any = None,
         optimizer_options: dict[str, Any] | None = None,
+        device: str = "cpu",
     ) -> None:
         self.units = units
         self.cell = cell
@@ -131,6 +134,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.progress = progress
         self.checkpoint = checkpoint
         self.optimizer_options = optimizer_options
+        self.device = device
 
     # --- building ------------------------------------------------------------------------------
 
@@ -159,7 +163,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.network_ = SequenceNetwork(
             features, self._layers(outputs, last), loss, dtype=np.dtype(self.dtype), seed=seed
-        )
+        ).to(self.device)
         self._trainer = SequenceTrainer(
             self.network_,
             estimator_optimizer(self),
@@ -231,7 +235,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             "fitted": {name: _plain(getattr(self, name)) for name in self._fitted},
             "network": self.network_.config(),
         }
-        return config, {"parameters": self.network_.parameters}
+        return config, self.network_.tensors()
 
     @classmethod
     def __ictus_setstate__(cls, config: dict[str, Any], tensors: dict[str, Array]) -> Any:

@@ -66,6 +66,7 @@ class SequenceGenerator(SequenceEstimator):
         progress: bool | None = False,
         checkpoint: Any = None,
         optimizer_options: dict[str, Any] | None = None,
+        device: str = "cpu",
     ) -> None:
         super().__init__(
             units,
@@ -89,6 +90,7 @@ class SequenceGenerator(SequenceEstimator):
             progress=progress,
             checkpoint=checkpoint,
             optimizer_options=optimizer_options,
+            device=device,
         )
         self.embedding_units = embedding_units
 
