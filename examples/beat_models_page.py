@@ -1,4 +1,8 @@
-"""What the page of the beat models says beside its tables."""
+"""The page of the beat models: tables of scores, and what is said beside them."""
+
+from __future__ import annotations
+
+from typing import Any
 
 INTRODUCTION = """\
 The models of the wheel, trained by `python examples/beat_models.py` (cards say how each came
@@ -65,3 +69,40 @@ with even numbers to 822 of seed 2026), `train MODEL --start
 python/ictus/music/pretrained/MODEL.ictus` goes on from the wheel's weights, one epoch of 700
 pieces takes about 25 s on one idle core.
 """
+
+
+ORDER = ("fresh test", "synthetic test", "test before pieces were replaced", "real")
+
+
+def page(results: dict[str, Any]) -> str:
+    """Return the page; `results` has models, each with its sets of pieces and their scores."""
+    lines = ["# Beat models", "", INTRODUCTION]
+    for model in ("beats", "online", "downbeats"):
+        for name in ORDER:
+            scores = results.get(model, {"sets": {}})["sets"].get(name)
+            if scores is None:
+                continue
+            for kind in ("beats", "downbeats"):
+                if kind in scores:
+                    lines += section(f"{model}: {kind}, {name}", scores[kind])
+            if name != "real":
+                missed = scores["missed"]
+                lines += [f"Beats below 0.9 in {len(missed)} pieces: {'; '.join(missed)}.", ""]
+        if model == "beats" and "real" in results[model]["sets"]:
+            lines += ["![Activations](beat_models.png)", ""]
+    for name in ORDER:
+        if name in results["librosa"]["sets"]:
+            lines += section(
+                f"librosa's tracker, {name}", results["librosa"]["sets"][name]["beats"]
+            )
+    return "\n".join([*lines, NOTES])
+
+
+def section(title: str, scores: dict[str, Any]) -> list[str]:
+    """Return a table: recordings one by one where they were kept, and the mean."""
+    names = list(scores["mean"])
+    rows = [f"## {title}", "", "| recording | " + " | ".join(names) + " |"]
+    rows.append("|---|" + "---|" * len(names))
+    for name, row in [*scores["each"].items(), (f"mean of {scores['pieces']}", scores["mean"])]:
+        rows.append(f"| {name} | " + " | ".join(f"{row[n]:.3f}" for n in names) + " |")
+    return [*rows, ""]
