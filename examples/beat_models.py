@@ -64,7 +64,7 @@ TESTS = {
 TEMPI = {"slow": (58.0, 92.0), "fast": (165.0, 206.0)}
 METERS = (2, 3, 4)
 COUNTS = {"fresh": 100, "test": 50, "unclear": 50, "validation": 100}
-COUNTS |= {"training": 500, "slow": 100, "fast": 100}
+COUNTS |= {"training": 500, "more": 20, "slow": 100, "fast": 100}
 
 DATA = (
     "{pieces} pieces of {seconds:.0f} s composed by ictus.music.synthesis (seeds {seeds}), "
