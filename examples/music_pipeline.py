@@ -163,8 +163,9 @@ def live(options: argparse.Namespace) -> dict[str, Any]:
         if number <= len(times):
             times[number - 1] = time.process_time() - begun
         if number % 36_000 == 0:
-            memory[f"{number // 36_000} h"], beats[f"{number // 36_000} h"] = resident(), last
-            last = 0
+            hour = f"{number // 36_000} h"
+            memory[hour], beats[hour], last = resident(), last, 0
+            print(hour, f"{memory[hour]:.1f} MB, {beats[hour]} beats", flush=True)
     return {
         "hours": options.hours,
         "network": [layer.units for layer in networks[0].layers[:-1]],
