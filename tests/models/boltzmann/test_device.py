@@ -213,7 +213,7 @@ def test_a_convolutional_estimator(device):
 
 
 def test_a_missing_device_is_a_clear_error():
-    with pytest.raises(ValueError, match="BernoulliRBM: device must be one of cpu, cuda, got 'gp"):
+    with pytest.raises(ValueError, match="device must be 'cpu' or 'cuda', got 'gpu'"):
         BernoulliRBM(2, device="gpu").fit(states())
     with pytest.raises(ValueError, match="device must be 'cpu' or 'cuda', got 'gpu'"):
         RBM(2, 2).to("gpu")

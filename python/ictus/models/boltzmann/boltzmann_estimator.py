@@ -14,7 +14,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ictus.kernels._device import to_host
-from ictus.models._parameters import DENSE, check_parameters
 from ictus.models.boltzmann.divergence import MOMENTUM, DivergenceTrainer
 from ictus.models.boltzmann.gibbs import check_steps
 from ictus.models.boltzmann.rbm import RBM
@@ -180,7 +179,6 @@ class BoltzmannEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "dtype": dtype if self.dtype == "auto" else self.dtype,
             "seed": seed,
         }
-        check_parameters(self, {"device": DENSE["device"]})
         self.rbm_ = self._new_machine(v.shape[1], options).to(self.device)
         self._trainer = self._make_trainer(seed)
         self._n_features_out = self.n_components

@@ -101,6 +101,7 @@ class MeanCovarianceMachine(Machine):
             self.initialize()
             if pooling is not None and self.pooling is not None:
                 self.pooling[...] = pooling
+                self._set_views()  # the kernels' model is refused where the pooling is wrong
 
     def _set_views(self) -> None:
         views = self.views(self.parameters)

@@ -11,7 +11,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ictus.kernels._device import to_host
-from ictus.models._parameters import DENSE, check_parameters
 from ictus.models.boltzmann.hybrid_divergence import HybridDivergenceTrainer
 from ictus.models.boltzmann.mean_covariance import MeanCovarianceMachine, topographic_pooling
 from ictus.models.estimator_state import estimator_state, restored_estimator
@@ -170,7 +169,6 @@ target_acceptance, pooling_epoch
         """Make machine and trainer anew."""
         self._check_features()
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        check_parameters(self, {"device": DENSE["device"]})
         self.machine_ = self._make_machine(X, seed).to(self.device)
         self._trainer = HybridDivergenceTrainer(
             self.machine_,

@@ -191,8 +191,7 @@ def pretrain(
     ]
     for (number, _, activation), one in zip(stages, settings, strict=False):
         one.check(method, activation)
-        layer = network.layers[number]
-        if isinstance(layer, Conv2D):
+        if isinstance(layer := network.layers[number], Conv2D):
             check_convolution(layer, method, activation)
     # What layers learn from lies on the host, in the minibatches of each on the network's device.
     x = images = np.ascontiguousarray(to_host(network.examples(x)), network.dtype)
