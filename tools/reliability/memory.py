@@ -3,8 +3,9 @@
     python tools/reliability/memory.py --fits 10000 --output FILE.json
     python tools/reliability/memory.py --minutes 60
 
-Every kind of model is fitted, used, saved, loaded and forgotten in turn; an index is written, opened
-and searched, and beats are followed in a stream. The resident memory must not grow: the figures are its size after the first tenth, at the end, and bytes a round between them.
+Every kind of model is fitted, used, saved, loaded and forgotten in turn; an index is written,
+opened and searched, and beats are followed in a stream. The resident memory must not grow: the figures are
+its size after the first tenth, at the end, and bytes a round between them.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python tools/reliability/streaming.py --minutes 60 --output FILE.json
 
-A block of samples is there once its last sample has been played; the answer is late by the time from
-then until the tracker has returned: waking up, features, network, decoder. A block is missed when
-the sound card's buffer, which holds some blocks, would have run over meanwhile. Afterwards the same
-samples go through a second tracker at once and must give the same beats.
+A block of samples is there once its last sample has been played; the answer is late by the time
+from then until the tracker has returned: waking up, features, network, decoder. A block is missed
+when the sound card's buffer, which holds some blocks, would have run over meanwhile. Afterwards the
+same samples go through the tracker in larger pieces and must give the same beats.
 """
 
 from __future__ import annotations
