@@ -4,8 +4,8 @@
     python tools/reliability/memory.py --minutes 60
 
 Every kind of model is fitted, used, saved, loaded and forgotten in turn; an index is written,
-opened and searched, and beats are followed in a stream. The resident memory must not grow: the figures are
-its size after the first tenth, at the end, and bytes a round between them.
+opened and searched, and beats are followed in a stream. The resident memory must not grow: the
+figures are its size after the first tenth, at the end, and bytes a round between them.
 """
 
 from __future__ import annotations
