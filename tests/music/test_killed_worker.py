@@ -29,7 +29,7 @@ def numbers(path, change):
     return np.full((5, 3), float(text.split()[0]) * change.tempo)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client():
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     cluster = distributed.LocalCluster(
@@ -45,7 +45,7 @@ def test_features_are_extracted_nevertheless(client, tmp_path):
     for i, path in enumerate(paths):
         path.write_text(f"{i} die" if i == 3 else str(i))
     cache = FeatureCache(tmp_path / "cache", numbers, "numbers", jobs=2)
-    with joblib.parallel_config("dask"):
+    with joblib.parallel_config("dask", wait_for_workers_timeout=200):
         found = cache.load(paths, Change(0.5, 0.5))
     assert (tmp_path / "3.txt.met").exists()
     assert [one[0, 0] for one in found] == [0.5 * i for i in range(8)]
@@ -60,7 +60,7 @@ def test_search_answers_nevertheless(client, tmp_path):
     client.wait_for_workers(2)
     victim = next(iter(client.run(os.getpid).values()))
     killer = threading.Timer(0.05, os.kill, (victim, signal.SIGKILL))
-    with joblib.parallel_config("dask"):
+    with joblib.parallel_config("dask", wait_for_workers_timeout=200):
         sharded.nearest(queries, 10)
         killer.start()
         for _ in range(6):
@@ -68,5 +68,4 @@ def test_search_answers_nevertheless(client, tmp_path):
             np.testing.assert_array_equal(found.distances, expected.distances)
             np.testing.assert_array_equal(found.numbers, expected.numbers)
     killer.join()
-    client.wait_for_workers(2)
     assert victim not in client.run(os.getpid).values()
