@@ -5,9 +5,9 @@
     python tools/reliability/campaign.py "model file" --input 4711             (one input again)
 
 A right answer is the file's content or the reader's own error. Findings are any other exception, a
-crash, more than ten seconds of the processor, memory beyond 1 GiB, and audio that ends early and
-does not warn. A process reads; another watches it, notes the input at which it dies, and goes on behind
-it. An input is made from its number alone, so that a finding can be looked at again.
+crash, more than ten seconds of the processor, memory beyond 1 GiB, and audio that ends early with
+no warning. A process reads; another watches it, notes the input at which it dies, and goes on
+behind it. An input is made from its number alone, so that a finding can be looked at again.
 """
 
 from __future__ import annotations
