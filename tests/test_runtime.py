@@ -124,13 +124,37 @@ print("ok")
         )
         assert python(script, timeout=60) == "ok"
 
-    @pytest.mark.parametrize("other", ["torch", "sklearn.linear_model", "onnxruntime"])
+    @pytest.mark.parametrize("other", ["torch", "sklearn.linear_model", "faiss", "onnxruntime"])
     @pytest.mark.parametrize("first", [True, False])
     def test_beside_other_libraries(self, other, first):
         pytest.importorskip(other.split(".")[0])
         parts = [WORK, f"\nimport {other}\n"]
         script = "".join(parts if first else reversed(parts)) + "\ncheck(); print('ok')"
         assert python(script) == "ok"
+
+    @pytest.mark.parametrize("before", ["", "import ictus"])
+    def test_subinterpreters_are_refused(self, before):
+        name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+        pytest.importorskip(name)
+        inner = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+try:
+    import ictus
+except ImportError as error:
+    print(error, flush=True)
+"""
+        script = f"""
+{before}
+import {name} as interpreters
+number = interpreters.create()
+interpreters.run_string(number, {inner!r})
+interpreters.destroy(number)
+import numpy as np
+from ictus.kernels import gemm
+assert gemm(np.ones((50, 60), "f4"), np.ones((60, 70), "f4")).min() == 60
+"""
+        assert python(script).startswith("ictus cannot be imported in a subinterpreter")
 
     def test_interpreter_ends_while_workers_sleep(self):
         assert python(WORK + "\nictus.set_num_threads(4); check(); print('ok')") == "ok"

@@ -13,6 +13,7 @@ CODE = ("*.py", "*.h", "*.cpp", "*.cu", "*.pyi")
 LEVELS = ["kernels", "nn", "optim", "train", "models", "music", "cli"]
 # What the modules beside the levels may import, and who may import them.
 BESIDE = {
+    "_interpreters": set(),
     "io": {"kernels", "nn", "optim", "train", "models", "io"},
     "plot": set(),
     "datasets": {"io"},

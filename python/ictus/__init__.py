@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ictus import _interpreters  # noqa: F401  before the native module
 from ictus._core import (
     instruction_set,
     instruction_sets,

@@ -3,16 +3,19 @@
     python tools/reliability/memory.py --fits 10000 --output FILE.json
     python tools/reliability/memory.py --minutes 60
 
-Every kind of model is fitted, used, saved, loaded and forgotten in turn. The resident memory must
-not grow: the figures are its size after the first tenth, at the end, and bytes a fit between them.
+Every kind of model is fitted, used, saved, loaded and forgotten in turn; an index is written,
+opened and searched, and beats are followed in a stream. The resident memory must not grow: the
+figures are its size after the first tenth, at the end, and bytes a round between them.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import json
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -23,6 +26,9 @@ from typing import Any
 import numpy as np
 
 import ictus
+from ictus import music
+from ictus.music.networks import load_networks, model_path
+from ictus.music.retrieval import HammingIndex
 
 PAGE = resource.getpagesize()
 
@@ -51,17 +57,51 @@ def _models() -> list[tuple[Any, tuple[Any, ...]]]:
     ]
 
 
-def once(number: int, models: list[tuple[Any, tuple[Any, ...]]], path: Path) -> None:
-    """Fit, save, load and use one of the models; sizes change with the number."""
+def _search(number: int, path: Path) -> None:
+    """Write an index, open it, search in it."""
+    codes = np.random.default_rng(number).integers(0, 256, (500 + number % 50, 16), np.uint8)
+    folder = path.with_suffix(".index")
+    with HammingIndex.create(folder, 128) as index:
+        index.add(codes, names=[str(row) for row in range(len(codes))])
+    with HammingIndex.open(folder, verify=True) as index:
+        index.names(index.nearest(codes[:9], 5).numbers[0])
+        index.within(codes[:9], 20)
+    shutil.rmtree(folder)
+
+
+@functools.cache
+def _online() -> list[Any]:
+    return load_networks([model_path("online")])
+
+
+def _stream(number: int, path: Path) -> None:
+    """Follow beats for two seconds and a little, from pieces."""
+    noise = np.random.default_rng(number).standard_normal(88_200 + number % 441)
+    tracker = music.OnlineBeatTracker(_online())
+    for piece in np.array_split(noise.astype(np.float32), 20):
+        tracker.push(piece)
+    tracker.push(noise[:0], last=True)
+
+
+OTHERS = (_search, _stream)
+
+
+def once(number: int, models: list[tuple[Any, tuple[Any, ...]]], path: Path) -> bool:
+    """Fit, save, load and use a model, or do another thing; return whether it was a fit."""
     from sklearn.base import clone
 
-    model, arrays = models[number % len(models)]
+    kind = number % (len(models) + len(OTHERS))
+    if kind >= len(models):
+        OTHERS[kind - len(models)](number, path)
+        return False
+    model, arrays = models[kind]
     if not isinstance(arrays[0], list):
         arrays = tuple(each[: 40 + number % 20] for each in arrays)
     fitted = clone(model).set_params(random_state=number).fit(*arrays)
     ictus.save(path, fitted)
     loaded = ictus.load(path)
     (loaded.predict if hasattr(loaded, "predict") else loaded.transform)(arrays[0])
+    return True
 
 
 def main() -> int:
@@ -73,23 +113,26 @@ def main() -> int:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     models, sizes = _models(), []
-    end = time.monotonic() + 60 * (arguments.minutes or 0)
-    number = 0
+    started = time.monotonic()
+    end = started + 60 * (arguments.minutes or 0)
+    number = fits = 0
     with tempfile.TemporaryDirectory() as name:
-        while time.monotonic() < end if arguments.minutes else number < arguments.fits:
-            once(number, models, Path(name) / "model")
+        while time.monotonic() < end if arguments.minutes else fits < arguments.fits:
+            fits += once(number, models, Path(name) / "model")
             number += 1
             if number % 100 == 0:
                 gc.collect()
                 sizes.append(resident())
     begin = len(sizes) // 10
-    fits = 100 * (len(sizes) - 1 - begin)
+    rounds = 100 * (len(sizes) - 1 - begin)
     result = {
-        "fits": number,
+        "fits": fits,
+        "searches and streams": number - fits,
+        "minutes": round((time.monotonic() - started) / 60, 1),
         "megabytes after a tenth": round(sizes[begin] / 2**20, 1),
         "megabytes at the end": round(sizes[-1] / 2**20, 1),
         "most megabytes": round(max(sizes) / 2**20, 1),
-        "bytes a fit": round((sizes[-1] - sizes[begin]) / max(fits, 1), 1),
+        "bytes a round": round((sizes[-1] - sizes[begin]) / max(rounds, 1), 1),
     }
     print(json.dumps(result, indent=1))
     if arguments.output:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from ictus.cli import arguments as allowed
 from ictus.cli import train_autoencoder, train_convnet, train_deep, train_machine
 from ictus.cli.data import Table, load_table
+from ictus.cli.interrupted import save_interrupted
 from ictus.cli.standardize import Scaling, fold_into
 from ictus.cli.train_autoencoder import AUTOENCODERS, refuse_options
 from ictus.cli.train_deep import DEEP
@@ -223,12 +223,14 @@ def run(options: argparse.Namespace) -> int:
         "seconds": round(time.perf_counter() - started, 2),
         "training_loss": model.loss_,
         "stopped": model.history_.stopped,
-        **measure(model, x_test, y_test, prefix="test_"),
-        "model": options.output,
     }
+    provenance = f"ictus train {options.data}"
+    if model.history_.interrupted:
+        return save_interrupted(options, model, result, provenance)
+    result |= measure(model, x_test, y_test, prefix="test_") | {"model": options.output}
     card = {
         "training_data": table.name,
-        "provenance": f"ictus train {options.data}",
+        "provenance": provenance,
         "metrics": {k: v for k, v in result.items() if k.startswith("test_")},
     }
     save(options.output, model, card)
@@ -236,9 +238,6 @@ def run(options: argparse.Namespace) -> int:
         _plot(options.plot, model, table, x_test, y_test, classification)
         result["plot"] = options.plot
     print(json.dumps(result) if options.json else _sentence(result))
-    if model.history_.interrupted:
-        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
-        return 130
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ictus.cli.data import Table
+from ictus.cli.interrupted import save_interrupted
 from ictus.cli.standardize import Scaling, fold_into
 from ictus.cli.train_machine import load_examples, split
 
@@ -145,21 +145,20 @@ def run(options: argparse.Namespace, kind: str) -> int:
         "seconds": round(time.perf_counter() - started, 2),
         "training_loss": model.loss_,
         "stopped": model.history_.stopped,
-        **_measure(model, x, x_test),
-        "model": options.output,
     }
+    provenance = f"ictus train {options.data} --model {kind}"
+    if model.history_.interrupted:
+        return save_interrupted(options, model, result, provenance)
+    result |= _measure(model, x, x_test) | {"model": options.output}
     card = {
         "training_data": table.name,
-        "provenance": f"ictus train {options.data} --model {kind}",
+        "provenance": provenance,
         "metrics": {k: v for k, v in result.items() if k.startswith("test_")},
     }
     save(options.output, model, card)
     if options.plot:
         result["plots"] = _plot(options.plot, model, table, x_test)
     print(json.dumps(result) if options.json else _sentence(result))
-    if model.history_.interrupted:
-        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
-        return 130
     return 0
 
 

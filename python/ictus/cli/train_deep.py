@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ictus.cli.data import Table
+from ictus.cli.interrupted import save_interrupted
 from ictus.cli.standardize import Scaling, fold_into_deep
 from ictus.cli.train_machine import comparison, fantasies
 
@@ -107,6 +107,11 @@ def run(options: argparse.Namespace, table: Table, data: tuple[Any, Any, Any, An
         "epochs": [each.epochs for each in model.histories_],
         "seconds": round(time.perf_counter() - started, 2),
         "stopped": history.stopped,
+    }
+    provenance = f"ictus train {options.data} --model dbn"
+    if history.interrupted:
+        return save_interrupted(options, model, result, provenance)
+    result |= {
         "test_reconstruction_error": _error(model.reconstruct(x_test), x_test),
         "test_error_of_a_constant": _error(x.mean(axis=0, dtype=np.float64), x_test),
         **(measure(model, x_test, y_test, prefix="test_") if classes else {}),
@@ -114,16 +119,13 @@ def run(options: argparse.Namespace, table: Table, data: tuple[Any, Any, Any, An
     }
     card = {
         "training_data": table.name,
-        "provenance": f"ictus train {options.data} --model dbn",
+        "provenance": provenance,
         "metrics": {k: v for k, v in result.items() if k.startswith("test_")},
     }
     save(options.output, model, card)
     if options.plot:
         result["plots"] = _plot(options.plot, model, table, x_test)
     print(json.dumps(result) if options.json else _sentence(result))
-    if history.interrupted:
-        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
-        return 130
     return 0
 
 

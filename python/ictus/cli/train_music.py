@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
+from ictus.cli.interrupted import SENTENCE, STATUS
 from ictus.cli.processes import communicator
 
 FOLDER = """\
@@ -166,8 +167,8 @@ def run(options: argparse.Namespace) -> int:
     if speaks:
         print(json.dumps(summary) if options.json else _text(summary))
     if interrupted and speaks:
-        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
-    return 130 if interrupted else 0
+        print(SENTENCE, file=sys.stderr)
+    return STATUS if interrupted else 0
 
 
 def _start(path: str, model: str, kind: str) -> Any:
@@ -207,7 +208,8 @@ def _train(
         **further,
     )
     kept = test or [e for e in examples if e.name in set(trained.validation)]
-    scores = _measure(trained, kept, cache, options)
+    interrupted = trained.history.stopped == "interrupted"  # nobody wants to wait then
+    scores = {} if interrupted else _measure(trained, kept, cache, options)
     card = {
         "name": f"ictus {options.model}",
         "licence": options.licence,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ictus.cli import arguments as allowed
+from ictus.cli.interrupted import SENTENCE, STATUS
 
 EPILOG = """\
 DIR has either the folders speech and music (and other: noise, animals, traffic) of recordings
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
         checkpoint=checkpoint,
         progress=False if options.quiet or options.json else None,
     )
-    errors = frame_errors(trained.network, kept) if kept else {}
+    measured = kept and trained.history.stopped != "interrupted"
+    errors = frame_errors(trained.network, kept) if measured else {}
     card = {
         "name": "ictus speech/music",
         "licence": options.licence,
@@ -111,8 +113,8 @@ def run(options: argparse.Namespace) -> int:
     }
     print(json.dumps(result) if options.json else _text(result))
     if stopped == "interrupted":
-        print("ictus: interrupted; the model so far is saved", file=sys.stderr)
-    return 130 if stopped == "interrupted" else 0
+        print(SENTENCE, file=sys.stderr)
+    return STATUS if stopped == "interrupted" else 0
 
 
 def _settings(options: argparse.Namespace) -> Any:

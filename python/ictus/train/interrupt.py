@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
+
+
+class AbandonedError(BaseException):
+    """What was being computed is not wanted any more. Not an Exception: nothing else catches it."""
 
 
 class InterruptGuard:
     """While active, the first Ctrl-C only sets ``requested``; a second one interrupts at once.
 
     The training loop asks after each minibatch, so the model, the optimiser's state and the
-    position always belong together. Outside the main thread Python delivers no signals, and the
-    guard does nothing.
+    position always belong together. What takes long and has changed nothing yet goes under
+    :meth:`abandoning`, which Ctrl-C ends at once. Outside the main thread Python delivers no
+    signals, and the guard does nothing.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self._abandons = False
         self._previous: Any = None
         self._active = False
 
@@ -34,6 +42,18 @@ class InterruptGuard:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        if self._abandons:
+            self._abandons = False
+            raise AbandonedError
+
+    @contextlib.contextmanager
+    def abandoning(self) -> Iterator[None]:
+        """While this lasts, the first Ctrl-C raises AbandonedError."""
+        self._abandons = self._active
+        try:
+            yield
+        finally:
+            self._abandons = False
 
     def __exit__(
         self,

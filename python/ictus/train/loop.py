@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -15,7 +16,7 @@ from ictus.kernels._device import device_of, to_device, to_host
 from ictus.train.batches import BatchOrder
 from ictus.train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ictus.train.history import History
-from ictus.train.interrupt import InterruptGuard
+from ictus.train.interrupt import AbandonedError, InterruptGuard
 from ictus.train.progress import Bar, progress_bar
 from ictus.train.stopping import Convergence, EarlyStopping
 from ictus.train.transfer import TransferredBatches
@@ -98,6 +99,7 @@ class TrainingLoop:
         self._loss_sum = 0.0
         self._seconds = 0.0
         self._bar: Bar | None = None
+        self._guard = InterruptGuard()
 
     # --- what a trainer says ---------------------------------------------------------------------
 
@@ -162,6 +164,7 @@ class TrainingLoop:
         bar = self._bar = progress_bar(self.progress, last * batches.size, done, "training")
         try:
             with InterruptGuard() as guard:
+                self._guard = guard
                 while self.epoch < last:
                     self._run_epoch(batches, bar, guard)
                     if self._stop_requested(guard):
@@ -171,6 +174,7 @@ class TrainingLoop:
                         break
         finally:
             bar.close()
+            self._guard = InterruptGuard()
         if self.checkpoint is not None:
             self.save(self.checkpoint)
         if self.early_stopping is not None and self.early_stopping.restore:
@@ -186,6 +190,20 @@ class TrainingLoop:
 
     def _stop_requested(self, guard: InterruptGuard) -> bool:
         return guard.requested
+
+    @contextlib.contextmanager
+    def _abandoning(self) -> Iterator[None]:
+        """While this lasts, Ctrl-C ends training at once; random draws are taken back.
+
+        For what changes nothing else, or puts it back where AbandonedError passes.
+        """
+        draws = self._model.draw_count
+        try:
+            with self._guard.abandoning():
+                yield
+        except AbandonedError:
+            self._model.draw_count = draws
+            raise
 
     def _report(self, text: str) -> None:
         """Say how far an update has come, where updates take long."""
@@ -214,6 +232,8 @@ class TrainingLoop:
                     break
             if not np.isfinite(self._model.parameters).all():
                 raise self._diverged("weights that are not finite")
+        except AbandonedError:
+            pass  # as if this minibatch had not begun
         except DivergenceError:
             for array, values in good:
                 array[...] = values
@@ -246,8 +266,13 @@ class TrainingLoop:
         """Measure, write a checkpoint, and return whether training ends."""
         measured = {"seconds": self._seconds, "learning_rate": self.current_learning_rate}
         stop = ""
-        self.epoch, self.batch = self.epoch + 1, 0
-        measured |= self._measure(self._loss_sum / batches.size, held_out)
+        end, self.epoch, self.batch = self.batch, self.epoch + 1, 0
+        try:
+            with self._abandoning():
+                measured |= self._measure(self._loss_sum / batches.size, held_out)
+        except AbandonedError:  # the epoch has still to be finished
+            self.epoch, self.batch = self.epoch - 1, end
+            return False
         if self.early_stopping is not None and self.early_stopping.observe(
             self._stopping_criterion(measured), self.epoch, to_host(self._kept())
         ):

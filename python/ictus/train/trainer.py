@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,13 +16,13 @@ from numpy.typing import NDArray
 from ictus.kernels._device import to_device, to_host
 from ictus.nn import Network
 from ictus.optim import SGD, BreakdownError, HessianFree, Optimizer
-from ictus.optim.iteration import log_of
+from ictus.optim.iteration import Iteration, log_of
 from ictus.train.augmentation import Augmentation, AugmentedBatches
 from ictus.train.batches import Batches, BatchOrder
 from ictus.train.checkpoint import CheckpointError
 from ictus.train.distributed import Processes
 from ictus.train.history import History
-from ictus.train.interrupt import InterruptGuard
+from ictus.train.interrupt import AbandonedError, InterruptGuard
 from ictus.train.loop import Callback, TrainingLoop
 from ictus.train.objective import NetworkObjective, check_deterministic, shared_gradient
 from ictus.train.schedules import Schedule
@@ -174,7 +176,8 @@ class Trainer(TrainingLoop):
         if isinstance(self.optimizer, HessianFree):
             return self._iterate(self.optimizer, batch)
         if self.processes.alone:
-            loss = self.network.loss_and_gradient(*batch)
+            with self._abandoning():
+                loss = self.network.loss_and_gradient(*batch)
         else:
             loss = shared_gradient(self.network, batch, self.processes)
         self._update(loss)
@@ -184,11 +187,44 @@ class Trainer(TrainingLoop):
         # Processes cut their shares, and curvature its parts, out of what is on the host.
         return self.processes.alone and not isinstance(self.optimizer, HessianFree)
 
+    @contextlib.contextmanager
+    def _abandoning(self) -> Iterator[None]:
+        if not self.processes.alone:  # all must leave at the same place
+            yield
+            return
+        running = self.network.state.copy()  # of batch normalization
+        try:
+            with super()._abandoning():
+                yield
+        except AbandonedError:
+            self.network.state[...] = running
+            raise
+
+    @contextlib.contextmanager
+    def _iterating(self, optimizer: HessianFree) -> Iterator[None]:
+        """As :meth:`_abandoning`, where the parameters and the optimizer's state change."""
+        parameters = self.network.parameters
+        before, damping, steps = parameters.copy(), optimizer.damping, optimizer.steps
+        state = {name: values.copy() for name, values in optimizer.state.items()}
+        try:
+            with self._abandoning():
+                yield
+        except AbandonedError:
+            parameters[...] = before
+            optimizer.damping, optimizer.steps = damping, steps
+            for name in list(optimizer.state):
+                if name in state:
+                    optimizer.state[name][...] = state[name]
+                else:
+                    del optimizer.state[name]
+            raise
+
     def _iterate(self, optimizer: HessianFree, batch: Any) -> float:
         """Make one iteration with curvature on a batch; return its loss afterwards."""
         try:
             objective = NetworkObjective(self.network, batch, self.processes)
-            log = optimizer.iterate(objective, self._report)
+            with self._iterating(optimizer):
+                log = optimizer.iterate(objective, self._report)
         except BreakdownError as error:
             raise self._diverged(str(error)) from error
         return log.new_loss - log.penalty
@@ -254,7 +290,10 @@ class Trainer(TrainingLoop):
         return tensors | self.network.tensors()
 
     def _state(self) -> dict[str, Any]:
-        return {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
+        state = {"optimizer": self.optimizer.config(), "steps": self.optimizer.steps}
+        if isinstance(self.optimizer, HessianFree) and self.optimizer.iteration is not None:
+            state["iteration"] = asdict(self.optimizer.iteration)  # the history has yet to note it
+        return state
 
     def _load(self, tensors: dict[str, Array], state: dict[str, Any]) -> None:
         if state["optimizer"]["name"] != self.optimizer.name:
@@ -270,6 +309,8 @@ class Trainer(TrainingLoop):
                     self.network.device, values
                 )
         self.optimizer.steps = state["steps"]
+        if isinstance(self.optimizer, HessianFree) and "iteration" in state:
+            self.optimizer.iteration = Iteration(**state["iteration"])
         for name in self.optimizer.scheduled:  # what schedules and rules had set last
             if name in state["optimizer"]:
                 setattr(self.optimizer, name, state["optimizer"][name])
