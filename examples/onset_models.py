@@ -52,12 +52,19 @@ from ictus.music.training.material import augmentation, feature_cache
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "python" / "ictus" / "music" / "pretrained"
 RESULTS = ROOT / "docs" / "results"
-SEEDS = {"training": 2028, "test": 778}
 SECONDS = 20.0
-#: Who plays in the training and the test corpus, and what the built-in synthesiser draws from.
-CORPORA = {
-    "test": {"ensemble": "mixed", "timbres": "plain"},
-    "training": {"ensemble": "varied", "timbres": "wide"},
+#: Seed, instruments and players of each corpus, and what the built-in synthesiser draws from. No
+#: two of test, validation and training have an instrument of the sound font in common.
+CORPORA: dict[str, dict[str, Any]] = {
+    "test": {"seed": 778, "instruments": "test", "ensemble": "mixed", "timbres": "plain"},
+    "validation": {
+        "seed": 2029,
+        "instruments": "validation",
+        "ensemble": "mixed",
+        "timbres": "plain",
+    },
+    "plain": {"seed": 2030, "instruments": "core", "ensemble": "mixed", "timbres": "plain"},
+    "wide": {"seed": 2031, "instruments": "core", "ensemble": "varied", "timbres": "wide"},
 }
 PUBLISHED = ("onsets", "onsets_online")  # the models that go into the wheel
 DATA = (
@@ -105,13 +112,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_corpus(work: Path, pieces: int, tests: int, jobs: int) -> None:
-    """Write the training and the test corpus; what is there already is kept."""
+def make_corpus(work: Path, options: argparse.Namespace) -> None:
+    """Write all corpora; what is there already is kept."""
     if not fluidsynth.is_available():
         raise SystemExit("FluidSynth and its sound font are needed: see docs/music_training.md")
-    for name, count in (("test", tests), ("training", pieces)):
-        options: dict[str, Any] = {"seconds": SECONDS, "instruments": name, **CORPORA[name]}
-        write_corpus(work / name, count, SEEDS[name], jobs=jobs, synthesizer="mixed", **options)
+    for name, corpus in CORPORA.items():
+        settings = corpus | {"seconds": SECONDS, "synthesizer": "mixed", "jobs": options.jobs}
+        write_corpus(work / name, getattr(options, name), **settings)
+
+
+def training_pieces(work: Path, plain: int, wide: int) -> list[Any]:
+    """The first pieces of plain timbres, and the first of wide ones."""
+    counts = {"plain": plain, "wide": wide}
+    return [e for name, n in counts.items() for e in find_examples(work / name, "onsets")[:n]]
 
 
 def settings_of(model: str, options: argparse.Namespace) -> OnsetTraining | RecurrentOnsetTraining:
@@ -124,16 +137,17 @@ def settings_of(model: str, options: argparse.Namespace) -> OnsetTraining | Recu
         epochs=epochs,
         seed=seed,
         learning_rate=options.rate,
-        momentum_epochs=(0.1 * epochs, 0.2 * epochs),
-        decay=options.final ** (1 / epochs),
+        momentum_epochs=(0.0, 0.3) if options.start else (0.1 * epochs, 0.2 * epochs),
+        decay=options.final ** (1 / max(epochs - 1, 1)),
+        validation=0.0,
     )
 
 
 def train(
     work: Path, model: str, options: argparse.Namespace, name: str = "", **changes: Any
 ) -> dict[str, Any]:
-    """Train one model on the first pieces of the corpus; go on from its checkpoint."""
-    examples = find_examples(work / "training", "onsets")[: options.pieces]
+    """Train one model on the first pieces of the corpora; go on from its checkpoint."""
+    examples = training_pieces(work, options.plain, options.wide)
     settings = replace(settings_of(model, options), **changes)
     started = time.perf_counter()
     stem = f"{model}{name}-{options.seed}"
@@ -157,24 +171,29 @@ def train(
         "name": f"ictus {model}",
         "description": DESCRIPTIONS[model],
         "licence": "BSD-3-Clause",
-        "training_data": DATA.format(pieces=len(examples), seconds=SECONDS, seed=SEEDS["training"]),
-        "provenance": f"python examples/onset_models.py train {model} --pieces {len(examples)} "
-        f"--epochs {options.epochs} --seed {options.seed}",
-        "metrics": {"validation_loss": round(trained.history["validation_loss"][-1], 5)},
+        "training_data": DATA.format(
+            pieces=len(examples),
+            seconds=SECONDS,
+            seeds=", ".join(str(CORPORA[name]["seed"]) for name in ("plain", "wide")),
+        ),
+        "provenance": f"python examples/onset_models.py train {model} --plain {options.plain} "
+        f"--wide {options.wide} --epochs {options.epochs} --seed {options.seed}",
+        "metrics": {"loss": round(trained.history["loss"][-1], 5)},
     }
     ictus.save(work / f"{stem}.ictus", trained.network, card)
     return {"network": trained.network, "seconds": seconds, "history": dict(trained.history)}
 
 
-def validation(work: Path, options: argparse.Namespace) -> list[Any]:
-    """The pieces of the training corpus after those that train."""
-    return find_examples(work / "training", "onsets")[options.pieces :][: options.validation]
+def validation(work: Path) -> list[Scored]:
+    """The pieces that choose thresholds."""
+    return synthetic_recordings(find_examples(work / "validation", "onsets"))
 
 
 def ablation(work: Path, options: argparse.Namespace) -> None:
     """Train each variant on a part of the corpus, and write what each is worth."""
-    kept = synthetic_recordings(validation(work, options))
-    options.pieces, options.epochs = options.ablation_pieces, options.ablation_epochs
+    kept = validation(work)
+    options.plain, options.wide = options.ablation_pieces, 0
+    options.epochs = options.ablation_epochs
     tests = synthetic_recordings(find_examples(work / "test", "onsets"))
     rows: dict[str, Any] = {}
     for number, (name, changes) in enumerate(VARIANTS.items()):
@@ -184,9 +203,9 @@ def ablation(work: Path, options: argparse.Namespace) -> None:
         rows[name] = found["onsets"]["all synthetic"] | {
             "threshold": threshold,
             "seconds": round(made["seconds"], 1),
-            "validation_loss": round(made["history"]["validation_loss"][-1], 4),
+            "loss": round(made["history"]["loss"][-1], 4),
         }
-    facts = {"pieces": options.pieces, "epochs": options.epochs, "variants": rows}
+    facts = {"pieces": options.plain, "epochs": options.epochs, "variants": rows}
     (RESULTS / "onset_ablation.json").write_text(json.dumps(facts, indent=1) + "\n")
     table = [
         f"| {name} | {row['F']:.3f} | {row['precision']:.3f} | {row['recall']:.3f} | "
@@ -195,7 +214,7 @@ def ablation(work: Path, options: argparse.Namespace) -> None:
     ]
     (RESULTS / "onset_ablation.md").write_text(
         ABLATION.format(
-            pieces=options.pieces,
+            pieces=options.plain,
             seconds=SECONDS,
             epochs=options.epochs,
             tests=len(tests),
@@ -228,12 +247,13 @@ def report(work: Path, options: argparse.Namespace, data: Path | None) -> None:
     recordings = synthetic_recordings(find_examples(work / "test", "onsets"))
     if data is not None:
         recordings += real_recordings(data)
-    networks = {
-        model: ictus.load(work / f"{model}-{options.seed}.ictus")
-        for model in ONSET_MODELS
-        if (work / f"{model}-{options.seed}.ictus").exists()
+    made = {model: work / f"{model}-{options.seed}.ictus" for model in ONSET_MODELS}
+    files = {
+        name: MODELS / f"{name}.ictus" if name in PUBLISHED and not path.exists() else path
+        for name, path in made.items()
     }
-    kept = synthetic_recordings(validation(work, options))
+    networks = {model: ictus.load(path) for model, path in files.items() if path.exists()}
+    kept = validation(work)
     thresholds = {}
     for model, network in networks.items():
         thresholds[model] = best_threshold(network, model, kept, work)
@@ -273,8 +293,7 @@ def report(work: Path, options: argparse.Namespace, data: Path | None) -> None:
     facts = {"thresholds": thresholds, "scores": found}
     (RESULTS / "onset_models.json").write_text(json.dumps(facts, indent=1) + "\n")
     for model in PUBLISHED:
-        if model in networks:
-            publish(work / f"{model}-{options.seed}.ictus", model, thresholds[model], found[model])
+        publish(files[model], model, thresholds[model], found[model])
 
 
 def picture(
@@ -310,7 +329,7 @@ def publish(path: Path, model: str, threshold: float, found: dict[str, Any]) -> 
     """Put a network into the package, its scores in its card."""
     card = ictus.read_card(path)["card"]
     measured = {f"{name}, F": round(row["F"], 4) for name, row in found.items()}
-    card["metrics"] = measured | {"threshold": threshold} | card["metrics"]
+    card["metrics"] |= measured | {"threshold": threshold}
     card["provenance"] = COMMANDS[model]
     MODELS.mkdir(parents=True, exist_ok=True)
     ictus.save(MODELS / f"{model}.ictus", ictus.load(path), card, half=True)
@@ -355,9 +374,8 @@ def main() -> None:
     parser.add_argument("step", choices=["corpus", "train", "ablation", "report"])
     parser.add_argument("model", nargs="?", choices=list(ONSET_MODELS), default="onsets")
     parser.add_argument("--work", type=Path, default=Path("onset-models"))
-    parser.add_argument("--pieces", type=int, default=425)
-    parser.add_argument("--validation", type=int, default=100, help="pieces after those")
-    parser.add_argument("--tests", type=int, default=60)
+    for name, count in (("plain", 200), ("wide", 100), ("validation", 80), ("test", 60)):
+        parser.add_argument(f"--{name}", type=int, default=count, help="pieces of this corpus")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--start", type=Path, help="a network to begin with")
     parser.add_argument("--rate", type=float, default=0.05, help="first learning rate")
@@ -368,8 +386,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     if options.step == "corpus":
-        pieces = options.pieces + options.validation
-        make_corpus(options.work, pieces, options.tests, options.jobs)
+        make_corpus(options.work, options)
     elif options.step == "train":
         train(options.work, options.model, options)
     elif options.step == "ablation":

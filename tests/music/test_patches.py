@@ -24,6 +24,9 @@ def test_fuzzy_targets():
     y, weights = onset_targets(np.array([0.02, 0.03, 0.09]), 12, 100.0)
     assert y[:, 0].tolist() == [0, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0]
     assert weights.tolist() == [1, 0.25, 1, 1, 0.25, 1, 1, 1, 0.25, 1, 0.25, 1]
+    y, weights = onset_targets(np.array([0.02, 0.05, 0.09]), 12, 100.0)
+    np.testing.assert_array_equal(y[:, 0], [0, 1, 1, 0, 0, 1, 1, 0, 1, 1, 1, 0])
+    np.testing.assert_array_equal(weights[1:11], [0.25, 1, 0.25, 0.25, 1, 0.25, 1, 0.25, 1, 0.25])
     y, weights = onset_targets(np.array([0.02]), 5, 100.0, neighbour_weight=None)
     assert y[:, 0].tolist() == [0, 0, 1, 0, 0] and (weights == 1).all()
 
