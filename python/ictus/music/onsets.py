@@ -51,8 +51,8 @@ class OnsetModel:
 
 #: The kinds of model by name.
 ONSET_MODELS = {
-    "onsets": OnsetModel(onset_features, (7, 7), 5, 0.28),
-    "onsets_online": OnsetModel(online_onset_features, (14, 0), 0, 0.5),
+    "onsets": OnsetModel(onset_features, (7, 7), 5, 0.3),
+    "onsets_online": OnsetModel(online_onset_features, (14, 0), 0, 0.42),
     "onsets_rnn": OnsetModel(recurrent_onset_features, (0, 0), 5, 0.16),
 }
 

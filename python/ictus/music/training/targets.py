@@ -47,9 +47,7 @@ def onset_targets(
     """Return targets (frames, 1) and weights (frames,) of an onset detector.
 
     1 at the frame nearest to each time. With `neighbour_weight` the frames beside it are also 1,
-    and weigh less: the "fuzzier" targets of Schlüter & Böck 2014, section 4.3. Between two onsets
-    three frames apart, the nearest that count as two, such frames would leave one long peak: there
-    they are 0.
+    and weigh less: the "fuzzier" targets of Schlüter & Böck 2014, section 4.3.
 
     Parameters
     ----------
@@ -67,8 +65,6 @@ def onset_targets(
         return exact[:, None], weights
     wide = event_targets(times, frames, rate, neighbours=(1.0,))
     weights[wide > exact] = neighbour_weight
-    first = np.flatnonzero((exact[:-3] == 1) & (exact[3:] == 1) & (exact[1:-2] + exact[2:-1] == 0))
-    wide[first + 1] = wide[first + 2] = 0.0
     return wide[:, None], weights
 
 
