@@ -175,8 +175,8 @@ bring the methods nearer to each other.
 forms and instruments the networks know, it is more: 0.832 against 0.597. So what lacks is less
 training than variety: unknown instruments and forms cost the networks 0.06, and novelty, which has
 learned none, nothing. Validation songs do not show that, since they have the instruments of the
-training songs; the next training should hold some instruments out of both, choose by those, and
-have many more songs of wide timbres.
+training songs; the next training should take songs of the instruments and forms "core", choose by
+songs of "validation" (`compose_song`), and have many more songs of wide timbres.
 Half of the square root of the novelty, added to the networks' outputs, gave 0.011 and 0.002 on two
 sets of validation songs (48 and 70), too little to be kept. Another neighbourhood, smoothing or
 mean (`pick_boundaries`) gave nothing.

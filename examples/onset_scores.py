@@ -195,3 +195,28 @@ def scores(
         }
         result[name] |= {r.name: row for r, row in rows if r.listed}
     return result
+
+
+def picture(
+    network: Any, threshold: float, recordings: list[Scored], work: Path, path: Path
+) -> None:
+    """Draw four seconds of activations with annotated and found onsets."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((9, 1.5 * len(recordings)), layout="constrained")
+    detector = OnsetDetector([network], threshold=threshold)
+    for axis, recording in zip(
+        figure.subplots(len(recordings), 1, squeeze=False)[:, 0], recordings, strict=True
+    ):
+        a = activations(network, "onsets", recording.audio, work)
+        begin = min(5.0, max(len(a) / 100 - 4.0, 0.0))
+        seconds = np.arange(len(a)) / 100
+        axis.vlines(recording.times, 0, 1, color="0.8", lw=3, label="annotated")
+        axis.plot(seconds, a, color="C0", lw=1, label="activation")
+        found = detector.decode(a).times
+        axis.plot(found, np.full(len(found), 1.06), "v", color="C3", ms=4, label="found")
+        axis.set(xlim=(begin, begin + 4.0), ylim=(0, 1.18), yticks=[0, 1])
+        axis.set_title(recording.name, fontsize=8)
+    figure.axes[0].legend(loc="upper right", fontsize=7, ncols=3)
+    figure.axes[-1].set_xlabel("seconds")
+    figure.savefig(path, dpi=80)

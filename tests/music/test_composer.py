@@ -5,7 +5,7 @@ import pytest
 
 from ictus.music.synthesis.composer import TEMPO_RANGE, compose
 from ictus.music.synthesis.harmony import Key, melody_degrees, voiced
-from ictus.music.synthesis.orchestra import is_held_out
+from ictus.music.synthesis.orchestra import is_among, is_held_out
 from ictus.music.synthesis.rhythm import lengths, parse, rhythm
 from ictus.music.synthesis.styles import STYLES
 
@@ -77,6 +77,24 @@ def test_test_instruments_are_not_those_of_training():
         for wanted in ("training", "test"):
             for part in compose(seed, seconds=10.0, instruments=wanted).parts:
                 assert is_held_out(part.role, part.program) == (wanted == "test")
+
+
+def test_training_instruments_part_into_core_and_validation():
+    played = {}
+    for wanted in ("core", "validation"):
+        parts = [
+            part
+            for seed in range(12)
+            for part in compose(seed, seconds=10.0, instruments=wanted).parts
+        ]
+        assert all(is_among(wanted, part.role, part.program) for part in parts)
+        played[wanted] = {(part.role == "drums", part.program) for part in parts}
+    assert not played["core"] & played["validation"]
+    for role in ("drums", "melody"):
+        for program in range(128):
+            sets = [s for s in ("core", "validation", "test") if is_among(s, role, program)]
+            assert len(sets) == 1
+            assert is_among("training", role, program) == (sets != ["test"])
 
 
 def test_patterns_and_rhythms():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ictus.io.annotations import Events
 from ictus.music.onsets import decode_onsets, slide_patches
 from ictus.music.training import (
     FeatureCache,
@@ -26,6 +27,14 @@ def test_fuzzy_targets():
     assert weights.tolist() == [1, 0.25, 1, 1, 0.25, 1, 1, 1, 0.25, 1, 0.25, 1]
     y, weights = onset_targets(np.array([0.02]), 5, 100.0, neighbour_weight=None)
     assert y[:, 0].tolist() == [0, 0, 1, 0, 0] and (weights == 1).all()
+
+
+def test_shifted_targets():
+    events = Events(np.array([0.03, 0.064]))
+    settings = OnsetTraining(shift=-0.01, neighbour_weight=None)
+    assert np.flatnonzero(settings.targets(events, 9, 100.0)[0]).tolist() == [2, 5]
+    y, _ = OnsetTraining(neighbour_weight=None).targets(events, 9, 100.0)
+    assert np.flatnonzero(y).tolist() == [3, 6]
 
 
 def batches(lengths=(11, 3, 30), **options):

@@ -79,6 +79,8 @@ def test_what_follows_itself_changes(songs):
 
 def test_test_songs_have_instruments_and_forms_of_their_own():
     assert not set(FORMS["training"]) & set(FORMS["test"])
+    assert set(FORMS["core"]) | set(FORMS["validation"]) == set(FORMS["training"])
+    assert not set(FORMS["core"]) & set(FORMS["validation"])
     for seed in range(6):
         for instruments, wanted in (("training", False), ("test", True)):
             score = compose_song(seed, seconds=60.0, instruments=instruments)

@@ -100,11 +100,11 @@ def band_powers(sound: Array, rate: int) -> Array:
     return np.concatenate(made)
 
 
-def audible(times: Array, powers: Array, mix: Array) -> Array:
-    """Return for each time whether an onset of one group of instruments is heard in the mix.
+def rises(times: Array, powers: Array, mix: Array) -> Array:
+    """Return for each time by which factor one group of instruments raises the power of the mix.
 
-    It is where the group's power rises, from 25 ms before to the highest in the 50 ms after, by at
-    least three times the power that the whole mix had before (it gets 6 dB louder) in two bands.
+    In the second of its bands by this factor: what the group's power rises, from 25 ms before to
+    the highest in the 50 ms after, is added to what the whole mix had before.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def audible(times: Array, powers: Array, mix: Array) -> Array:
     """
     times = np.asarray(times)
     if not len(times):
-        return np.zeros(0, bool)
+        return np.zeros(0)
     frame = np.round(times * FPS).astype(int)
     before = np.clip(frame[:, None] + np.array([-3, -2]), 0, len(mix) - 1)
     after = np.clip(frame[:, None] + np.arange(6), 0, len(mix) - 1)
@@ -124,7 +124,15 @@ def audible(times: Array, powers: Array, mix: Array) -> Array:
     if np.any(first := frame < 2):  # nothing is before the first note
         masked[first] = FLOOR * mix.max()
     ratio = np.sort(rise / np.maximum(masked, 1e-30), axis=1)
-    return np.asarray(ratio[:, -RISING_BANDS] >= RISE - 1.0)
+    return np.asarray(1.0 + ratio[:, -RISING_BANDS])
+
+
+def audible(times: Array, powers: Array, mix: Array) -> Array:
+    """Return for each time whether an onset of one group of instruments is heard in the mix.
+
+    It is where the group makes the mix 6 dB louder in two bands; see :func:`rises`.
+    """
+    return np.asarray(rises(times, powers, mix) >= RISE)
 
 
 def present(times: Array, powers: Array, mix: Array) -> Array:

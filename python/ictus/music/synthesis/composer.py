@@ -81,8 +81,9 @@ def compose(
         The piece ends with the bar in which this is reached.
     style : str, optional
         A name of :data:`ictus.music.synthesis.styles.STYLES`; by chance, if not given.
-    instruments : {"all", "training", "test"}
-        "test": only instruments of General MIDI that "training" never has.
+    instruments : {"all", "training", "core", "validation", "test"}
+        "test": only instruments of General MIDI that "training" never has; "core" and "validation"
+        part those of "training".
     tempo : (float, float), optional
         Slowest and fastest tempo in beats a minute; a style by chance is one that has such tempi.
 

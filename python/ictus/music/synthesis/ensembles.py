@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ictus.music.synthesis.composer import compose
-from ictus.music.synthesis.orchestra import is_held_out
+from ictus.music.synthesis.orchestra import is_among
 from ictus.music.synthesis.score import Part, Score, notes
 
 Array = NDArray[Any]
@@ -98,10 +98,7 @@ def _chosen(
     # A quarter of the singers are the sound font's choirs and whistles.
     singer = replace(chosen, role="voice" if generator.random() < 0.75 else chosen.role)
     if singer.role != "voice":
-        held_out = [is_held_out("melody", program) for program in SINGERS]
-        able = np.array(SINGERS)
-        if instruments != "all":
-            able = able[np.array(held_out) == (instruments == "test")]
+        able = [program for program in SINGERS if is_among(instruments, "melody", program)]
         singer = replace(singer, program=int(generator.choice(able)))
     others = [part for part in parts if part.role == "chords"]
     return [singer, *others[:1]] if generator.random() < 0.35 else [singer]

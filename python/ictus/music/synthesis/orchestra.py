@@ -74,14 +74,25 @@ KITS: dict[str, tuple[int, ...]] = {
 #: style always has the same sounds learns to know its beat by them.
 STRANGERS = 0.3
 
-#: Whose instruments may be chosen: a test set can have ones that no training piece has.
-INSTRUMENTS = ("all", "training", "test")
+#: Whose instruments may be chosen: a test set can have ones that no training piece has. What
+#: "training" has is parted into "core" and "validation", for choices that should not depend on
+#: instruments that are known.
+INSTRUMENTS = ("all", "training", "core", "validation", "test")
 HELD_OUT_KITS = (8, 24)
+VALIDATION_KITS = (16,)
 
 
 def is_held_out(role: str, program: int) -> bool:
     """Return whether an instrument is kept for test sets."""
     return program in HELD_OUT_KITS if role == "drums" else program % 5 == 3
+
+
+def is_among(instruments: str, role: str, program: int) -> bool:
+    """Return whether an instrument is one of a set of :data:`INSTRUMENTS`."""
+    if instruments in ("all", "training", "test"):
+        return instruments == "all" or is_held_out(role, program) == (instruments == "test")
+    validation = program in VALIDATION_KITS if role == "drums" else program % 5 == 4
+    return not is_held_out(role, program) and validation == (instruments == "validation")
 
 
 def choose_program(
@@ -93,18 +104,18 @@ def choose_program(
     ----------
     family, role : str
     generator : numpy.random.Generator
-    instruments : {"all", "training", "test"}
-        "test": only instruments that "training" never chooses.
+    instruments : {"all", "training", "core", "validation", "test"}
+        "test": only instruments that "training" never chooses; those of "core" and "validation"
+        differ, and are together those of "training".
     """
     if generator.random() < STRANGERS:
         family = str(generator.choice(list(PROGRAMS)))
     known = PROGRAMS[family] | {"drums": KITS[family]}
     programs = known.get(role, known["melody"])
     if instruments != "all":
-        wanted = instruments == "test"
         everywhere = KITS if role == "drums" else {k: v["melody"] for k, v in PROGRAMS.items()}
-        chosen = [p for p in programs if is_held_out(role, p) == wanted]
+        chosen = [p for p in programs if is_among(instruments, role, p)]
         if not chosen:
-            chosen = [p for ps in everywhere.values() for p in ps if is_held_out(role, p) == wanted]
+            chosen = [p for ps in everywhere.values() for p in ps if is_among(instruments, role, p)]
         programs = tuple(chosen)
     return int(generator.choice(programs))

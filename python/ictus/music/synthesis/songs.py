@@ -43,6 +43,8 @@ FORMS = {
     "test": ("iABABSBo", "APBAPBCB", "iABCBABo", "ABCADA", "iAASABo", "BABDBC", "iAPBDPBo"),
 }
 FORMS["all"] = FORMS["training"] + FORMS["test"]
+FORMS["validation"] = ("iABASBo", "ABACABA", "iAABABBo", "iASADAo")
+FORMS["core"] = tuple(form for form in FORMS["training"] if form not in FORMS["validation"])
 NAMES = {
     "i": "intro",
     "A": "verse",
@@ -92,8 +94,9 @@ def compose_song(
         About this length, or one between two.
     style : str, optional
         A name of :data:`ictus.music.synthesis.styles.STYLES`; by chance, if not given.
-    instruments : {"all", "training", "test"}
-        "test": instruments of General MIDI and forms that "training" never has.
+    instruments : {"all", "training", "core", "validation", "test"}
+        "test": instruments of General MIDI and forms that "training" never has; "core" and
+        "validation" part those of "training".
 
     Raises
     ------

@@ -54,6 +54,8 @@ class OnsetTraining(PatchTraining):
     neighbour_weight : float, optional
         Of the frames beside an onset, which are positive too (section 4.3); None: they are negative
         as any other.
+    shift : float
+        Seconds added to annotated times: below 0 where onsets are found late on average.
     options
         See :class:`ictus.music.training.patches.PatchTraining`.
     """
@@ -64,6 +66,7 @@ class OnsetTraining(PatchTraining):
     activation: str = "relu"
     dropout: float = 0.5
     neighbour_weight: float | None = 0.25
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         if self.model not in MODELS[:2]:
@@ -101,7 +104,8 @@ class OnsetTraining(PatchTraining):
         return network
 
     def targets(self, events: Events, frames: int, rate: float) -> tuple[Array, Array]:
-        return onset_targets(events.times, frames, rate, neighbour_weight=self.neighbour_weight)
+        times = events.times + self.shift
+        return onset_targets(times, frames, rate, neighbour_weight=self.neighbour_weight)
 
 
 @dataclass
