@@ -1,14 +1,11 @@
 """The onset models of the wheel: their corpus by seed, their training, their scores, their cards.
 
     python examples/onset_models.py corpus --work DIR
-    python examples/onset_models.py train onsets --work DIR
-    python examples/onset_models.py train onsets_online --work DIR
-    python examples/onset_models.py train onsets_rnn --work DIR
+    python examples/onset_models.py train {onsets,onsets_online,onsets_rnn} --work DIR
     python examples/onset_models.py ablation --work DIR
     python examples/onset_models.py report --work DIR
 
-COMMANDS below has what made the models of the wheel: three evenings on a shared machine. With
-``--start FILE`` a training goes on from a network; from chance take the default learning rate.
+COMMANDS below has what made the models of the wheel. With ``--start FILE`` a training goes on.
 
 Only pieces that ``ictus.music.synthesis`` composes train the models. FluidSynth and Debian's
 ``fluid-soundfont-gm`` (FluidR3, MIT licence) must be installed. The test corpus has other pieces

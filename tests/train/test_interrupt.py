@@ -115,6 +115,35 @@ def test_the_same_bits_wherever_it_is_pressed(tmp_path, name):
     assert presses >= 12
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_iteration_is_put_back_where_it_is_left_at_its_end(tmp_path):
+    """At the end of a context manager nothing of the manager itself may be needed any more."""
+    make = TRAININGS["Hessian-free"]
+    make(tmp_path / "first")[1]()  # imports and caches: calls that later trainings do not make
+    _, fit, model = make(tmp_path / "whole")
+    seen, ends = 0, []
+
+    def note(frame, event, argument):
+        nonlocal seen
+        if event == "call":
+            seen += 1
+            if frame.f_code.co_name == "__exit__":
+                ends.append(seen)
+
+    sys.setprofile(note)
+    fit()
+    sys.setprofile(None)
+    assert ends
+    for call in ends:
+        path = tmp_path / str(call)
+        _, fit, _ = make(path)
+        press_at(call, fit)
+        trainer, fit, other = make(path)
+        trainer.resume()
+        fit()
+        np.testing.assert_array_equal(other.parameters, model.parameters)
+
+
 def test_a_gradient_is_left_at_once(tmp_path):
     """The interrupted pass does not go on to its second layer, and leaves no trace."""
     trainer, fit, network = dense(optim.SGD(0.1), None)

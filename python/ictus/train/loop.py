@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from ictus.train.transfer import TransferredBatches
 
 Array = NDArray[Any]
 Callback = Callable[[Any, int], Any]
+Result = TypeVar("Result")
 
 #: Minibatches from one look at a model on a GPU, whether it diverges, to the next.
 LOOKS_EVERY = 32
@@ -191,18 +191,21 @@ class TrainingLoop:
     def _stop_requested(self, guard: InterruptGuard) -> bool:
         return guard.requested
 
-    @contextlib.contextmanager
-    def _abandoning(self) -> Iterator[None]:
-        """While this lasts, Ctrl-C ends training at once; random draws are taken back.
+    def _abandonable(
+        self, work: Callable[[], Result], put_back: Callable[[], None] = lambda: None
+    ) -> Result:
+        """Return what ``work`` returns; Ctrl-C ends it at once, and random draws are taken back.
 
-        For what changes nothing else, or puts it back where AbandonedError passes.
+        For what changes nothing else, or is put back by the other function, before AbandonedError
+        passes. (A context manager of its own could itself be left where it ends.)
         """
         draws = self._model.draw_count
         try:
             with self._guard.abandoning():
-                yield
+                return work()
         except AbandonedError:
             self._model.draw_count = draws
+            put_back()
             raise
 
     def _report(self, text: str) -> None:
@@ -268,8 +271,8 @@ class TrainingLoop:
         stop = ""
         end, self.epoch, self.batch = self.batch, self.epoch + 1, 0
         try:
-            with self._abandoning():
-                measured |= self._measure(self._loss_sum / batches.size, held_out)
+            loss = self._loss_sum / batches.size
+            measured |= self._abandonable(lambda: self._measure(loss, held_out))
         except AbandonedError:  # the epoch has still to be finished
             self.epoch, self.batch = self.epoch - 1, end
             return False

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -22,8 +21,8 @@ from ictus.train.batches import Batches, BatchOrder
 from ictus.train.checkpoint import CheckpointError
 from ictus.train.distributed import Processes
 from ictus.train.history import History
-from ictus.train.interrupt import AbandonedError, InterruptGuard
-from ictus.train.loop import Callback, TrainingLoop
+from ictus.train.interrupt import InterruptGuard
+from ictus.train.loop import Callback, Result, TrainingLoop
 from ictus.train.objective import NetworkObjective, check_deterministic, shared_gradient
 from ictus.train.schedules import Schedule
 from ictus.train.stopping import Convergence, EarlyStopping
@@ -176,8 +175,7 @@ class Trainer(TrainingLoop):
         if isinstance(self.optimizer, HessianFree):
             return self._iterate(self.optimizer, batch)
         if self.processes.alone:
-            with self._abandoning():
-                loss = self.network.loss_and_gradient(*batch)
+            loss = self._abandonable(lambda: self.network.loss_and_gradient(*batch))
         else:
             loss = shared_gradient(self.network, batch, self.processes)
         self._update(loss)
@@ -187,29 +185,26 @@ class Trainer(TrainingLoop):
         # Processes cut their shares, and curvature its parts, out of what is on the host.
         return self.processes.alone and not isinstance(self.optimizer, HessianFree)
 
-    @contextlib.contextmanager
-    def _abandoning(self) -> Iterator[None]:
+    def _abandonable(
+        self, work: Callable[[], Result], put_back: Callable[[], None] = lambda: None
+    ) -> Result:
         if not self.processes.alone:  # all must leave at the same place
-            yield
-            return
+            return work()
         running = self.network.state.copy()  # of batch normalization
-        try:
-            with super()._abandoning():
-                yield
-        except AbandonedError:
-            self.network.state[...] = running
-            raise
 
-    @contextlib.contextmanager
-    def _iterating(self, optimizer: HessianFree) -> Iterator[None]:
-        """As :meth:`_abandoning`, where the parameters and the optimizer's state change."""
+        def put_all_back() -> None:
+            self.network.state[...] = running
+            put_back()
+
+        return super()._abandonable(work, put_all_back)
+
+    def _iterate(self, optimizer: HessianFree, batch: Any) -> float:
+        """Make one iteration with curvature on a batch; return its loss afterwards."""
         parameters = self.network.parameters
         before, damping, steps = parameters.copy(), optimizer.damping, optimizer.steps
         state = {name: values.copy() for name, values in optimizer.state.items()}
-        try:
-            with self._abandoning():
-                yield
-        except AbandonedError:
+
+        def put_back() -> None:
             parameters[...] = before
             optimizer.damping, optimizer.steps = damping, steps
             for name in list(optimizer.state):
@@ -217,14 +212,10 @@ class Trainer(TrainingLoop):
                     optimizer.state[name][...] = state[name]
                 else:
                     del optimizer.state[name]
-            raise
 
-    def _iterate(self, optimizer: HessianFree, batch: Any) -> float:
-        """Make one iteration with curvature on a batch; return its loss afterwards."""
         try:
             objective = NetworkObjective(self.network, batch, self.processes)
-            with self._iterating(optimizer):
-                log = optimizer.iterate(objective, self._report)
+            log = self._abandonable(lambda: optimizer.iterate(objective, self._report), put_back)
         except BreakdownError as error:
             raise self._diverged(str(error)) from error
         return log.new_loss - log.penalty
