@@ -77,6 +77,8 @@ def check(case: Case, ours: Any, theirs: Any) -> None:
     """Refuse to time what is wrong."""
     for a, b in zip(ours, theirs, strict=True):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+        if a.shape != b.shape:
+            raise WorkerError(f"{case.variant}: results of shapes {a.shape} and {b.shape}")
         error = np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)
         if not error <= case.tolerance:
             raise WorkerError(f"{case.variant}: results differ by {error:.2g} (relative)")
