@@ -160,6 +160,11 @@ def to_host(array: Any) -> Any:
     return array if on_host else device.arrays.asnumpy(array)
 
 
+def as_given(given: Any, result: Any) -> Any:
+    """Return a result where what was given lies: on its device, else as a NumPy array."""
+    return result if is_device_array(given) else to_host(result)
+
+
 def to_device(name: str, array: Any) -> Any:
     """Return the array on the named device; itself where it is there."""
     if device_of(array).name == name:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ictus.kernels._device import (
+    as_given,
     contiguous,
     empty,
     is_device_array,
@@ -171,7 +172,7 @@ class Chain(Placement):
             ):
                 h = one.forward(h, views, cache, None)
             out[part] = h.reshape(out[part].shape)
-        return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
+        return as_given(given, out)  # type: ignore[no-any-return]
 
     def _backward(
         self, grad: Array, caches: list[Cache], into: list[list[Array]], accumulate: bool
@@ -242,7 +243,7 @@ class Chain(Placement):
                 assert passed is not None
                 grad = passed
             out[part] = grad.reshape(out[part].shape)
-        return out if is_device_array(given) else to_host(out)
+        return as_given(given, out)  # type: ignore[no-any-return]
 
     def layer_number(self, layer: int) -> int:
         """Return a layer's number counted from 0; ValueError where the network has none such."""

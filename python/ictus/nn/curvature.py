@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ictus.kernels._device import native_module, to_device
+from ictus.kernels.conjugate_gradient import inner_product
 from ictus.nn.layer import Array, Cache
 from ictus.nn.recurrent import RecurrentBase
-from ictus.nn.sequences import SequenceBatch, SequenceCache
+from ictus.nn.sequences import SequenceBatch, SequenceCache, placed
 from ictus.nn.shapes import by_place
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 KEPT_BYTES = 1 << 30
 
 Part = tuple[Any, Array | None]
-
-
-def inner(a: Array, b: Array) -> float:
-    """Return the inner product of two vectors, summed in double."""
-    return float(native_module(a).cg_damp(a, b, 0.0, 0.0, None))
 
 
 def own_caches(network: Network, x: Any, beside: Sequence[Cache] | None) -> list[Cache]:
@@ -60,10 +55,7 @@ def own_caches(network: Network, x: Any, beside: Sequence[Cache] | None) -> list
 
 def _on_device(device: str, part: Part) -> Part:
     x, weights = part
-    return (
-        x.to(device) if isinstance(x, SequenceBatch) else to_device(device, x),
-        None if weights is None else to_device(device, weights),
-    )
+    return placed(device, x), placed(device, weights)
 
 
 class GaussNewton:
@@ -214,7 +206,7 @@ class GaussNewton:
                 flat, v, own = by_place(logits, tangents[j].copy(), weights, network.output_size)
                 network.loss_function.curvature(flat, v, v, own, self.scale)
                 for i in range(j + 1):
-                    result[i, j] += inner(tangents[i].ravel(), v.ravel())
+                    result[i, j] += inner_product(tangents[i].ravel(), v.ravel())
         return result + np.triu(result, 1).T
 
     def set_structural_damping(self, value: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ictus.kernels._device import device_of, empty, is_device_array, to_device, to_host
+from ictus.kernels._device import as_given, device_of, empty, to_device, to_host
 from ictus.nn.chain import Chain
 from ictus.nn.derivatives import CurvatureProducts
 from ictus.nn.embedding import Embedding
@@ -129,7 +129,7 @@ class Network(CurvatureProducts, Chain):
             logits = self._forward(*self._passes.enter(x[part]), False, 0)
             outputs = rows[part.start * places : part.stop * places]
             self.loss_function.output(logits.reshape(-1, self.output_size), outputs)
-        return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
+        return as_given(given, out)  # type: ignore[no-any-return]
 
     def slide(
         self,

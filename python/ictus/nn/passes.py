@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ictus.kernels._device import empty, is_device_array, to_device, to_host
+from ictus.kernels._device import as_given, empty, to_device
 from ictus.nn.layer import Array
 from ictus.nn.shapes import size_of
 
@@ -48,4 +48,4 @@ def part_outputs(
         ):
             h = layer.forward(h, views, cache, None)
         out[begin : begin + batch_size] = h
-    return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
+    return as_given(given, out)  # type: ignore[no-any-return]

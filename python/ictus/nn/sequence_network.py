@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ictus.kernels._device import contiguous, is_device_array, to_device, to_host
+from ictus.kernels._device import as_given, contiguous, to_device, to_host
 from ictus.nn.embedding import Embedding
 from ictus.nn.kinds import check_output_layer
 from ictus.nn.layer import Array, Cache
 from ictus.nn.network import Network
 from ictus.nn.recurrent import RecurrentBase
-from ictus.nn.sequences import SequenceBatch, SequenceCache, check_sequences, join
+from ictus.nn.sequences import SequenceBatch, SequenceCache, check_sequences, join, placed
 from ictus.nn.stream import Stream
 
 # Frames that predict puts into one batch, unless one sequence alone has more.
@@ -185,7 +185,7 @@ class SequenceNetwork(Network):
             batch = join(sequences[first:last]).to(self.device)
             logits = self._forward(batch.frames, self._batch_caches(batch, False), False, 0)
             out = self.loss_function.output(logits, np.empty_like(logits))
-            out = out if is_device_array(sequences[first]) else to_host(out)
+            out = as_given(sequences[first], out)
             parts += [out] if self.last_output else batch.split(out)
             first = last
         return np.concatenate(parts) if self.last_output else parts
@@ -202,7 +202,7 @@ class SequenceNetwork(Network):
             w_part = None if weights is None else self._joined_weights(weights[part])
             count += len(y_part) if w_part is None else float(w_part.sum())
             logits = self._forward(batch.frames, self._batch_caches(batch, False), False, 0)
-            y_part, w_part = self._there(y_part), self._there(w_part)
+            y_part, w_part = (placed(self.device, each) for each in (y_part, w_part))
             total += self.loss_function.value(logits, y_part, None, w_part, 1.0)
         return total / count
 
@@ -210,10 +210,6 @@ class SequenceNetwork(Network):
         if self.last_output:
             return contiguous(weights, self.dtype)  # type: ignore[no-any-return]
         return np.concatenate([np.asarray(to_host(one), self.dtype) for one in weights])
-
-    def _there(self, array: Any) -> Any:
-        """An array, or None, on the network's device."""
-        return None if array is None else to_device(self.device, array)
 
     def loss_and_gradient(  # type: ignore[override]
         self,
@@ -248,13 +244,13 @@ class SequenceNetwork(Network):
         if scale is None:
             total = float(self.output_rows(x) if weights is None else weights.sum())
             scale = 1.0 / total if total else 0.0
-        x, y, weights = x.to(self.device), self._there(y), self._there(weights)
+        x, y, weights = (placed(self.device, each) for each in (x, y, weights))
         caches = self._batch_caches(x, True, states)
         logits = self._forward(x.frames, caches, training, first_row)
         if training:
             self.draw_count += 1
         if outputs is not None:
-            there = self._there(outputs)
+            there = to_device(self.device, outputs)
             self.loss_function.output(logits, there)
             if there is not outputs:
                 outputs[...] = to_host(there)

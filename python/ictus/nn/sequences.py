@@ -62,6 +62,13 @@ class SequenceBatch:
         return np.split(rows, np.cumsum(self.lengths)[:-1].tolist())
 
 
+def placed(device: str, part: Any) -> Any:
+    """Return a batch of sequences, an array, or None on a device; itself where it is there."""
+    if part is None:
+        return None
+    return part.to(device) if isinstance(part, SequenceBatch) else to_device(device, part)
+
+
 def check_sequences(x: Any, features: int, dtype: Any, *, symbols: bool, name: str = "x") -> Any:
     """Return ragged sequences as a list of arrays that the network can take.
 

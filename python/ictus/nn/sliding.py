@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ictus.kernels._device import empty, is_device_array, to_host
+from ictus.kernels._device import as_given, empty, is_device_array
 from ictus.nn.affine import ChannelLayer
 from ictus.nn.batch_normalization import BatchNorm, SpatialDropout
 from ictus.nn.convolution import Conv2D
@@ -190,7 +190,7 @@ def slide(
         # Pixels at the end of a patch that no window reaches leave room for more positions.
         block = block[tuple(slice(n) for n in _places(out[first:last], axes, x.ndim - 1))]
         out[first:last] = block.reshape(out[first:last].shape)
-    return out if is_device_array(given) else to_host(out)  # type: ignore[no-any-return]
+    return as_given(given, out)  # type: ignore[no-any-return]
 
 
 def _places(out: Array, axes: Sequence[int], count: int) -> list[int]:

@@ -11,18 +11,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ictus.kernels._device import native_module
+from ictus.kernels.conjugate_gradient import inner_product
 from ictus.optim.conjugate_gradient import Inverse, Solution
 from ictus.optim.optimizer import Array
 
 #: Sine of the angle between the directions, squared, below which they are one.
 PARALLEL = 1e-6
-
-
-def inner(a: Array, b: Array) -> float:
-    """Return the inner product of two vectors, summed in double."""
-    native = native_module(a)
-    return float(native.sum_of_squares(a) if a is b else native.cg_damp(a, b, 0.0, 0.0, None))
 
 
 def solve_in_plane(
@@ -57,11 +51,11 @@ def solve_in_plane(
     matrix = np.array(forms(directions), np.float64)
     for i, u in enumerate(directions):
         for j, v in enumerate(directions):
-            matrix[i, j] += damping * inner(u, v)
+            matrix[i, j] += damping * inner_product(u, v)
             for begin, end in segments if l2 else ():
                 part = u[begin:end]
-                matrix[i, j] += l2 * inner(part, part if u is v else v[begin:end])
-    slopes = np.array([inner(gradient, u) for u in directions])
+                matrix[i, j] += l2 * inner_product(part, part if u is v else v[begin:end])
+    slopes = np.array([inner_product(gradient, u) for u in directions])
     solution = Solution(reason="plane")
     if not (np.isfinite(matrix).all() and np.isfinite(slopes).all()):
         solution.reason = "not finite"

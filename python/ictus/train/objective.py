@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ictus.kernels._device import to_device
 from ictus.nn import (
     Dense,
     GaussNewton,
@@ -20,6 +19,7 @@ from ictus.nn import (
 )
 from ictus.nn.curvature import KEPT_BYTES
 from ictus.nn.kronecker import KroneckerFactors, can_factor
+from ictus.nn.sequences import placed
 from ictus.nn.squared_gradients import mean_squared_gradients
 from ictus.train.distributed import Processes
 
@@ -59,6 +59,11 @@ def check_deterministic(network: Network) -> None:
             )
 
 
+def _there(network: Network, part: Part) -> Part:
+    x, y, weights = (placed(network.device, each) for each in part)
+    return x, y, weights
+
+
 class RowExamples:
     """Rows of arrays as the examples of an objective."""
 
@@ -78,13 +83,7 @@ class RowExamples:
             x = np.ascontiguousarray(self.x[cut], self.network.dtype)
             weights = None if self.weights is None else self.weights[cut]
             result.append((x, self.y[cut], weights))
-        device = self.network.device
-        if device == "cpu":
-            return result
-        return [
-            (to_device(device, x), to_device(device, y), w if w is None else to_device(device, w))
-            for x, y, w in result
-        ]
+        return [_there(self.network, part) for part in result]
 
     def fits(self, rows: Array | None) -> bool:
         """Whether they make one part."""
@@ -113,20 +112,13 @@ class SequenceExamples:
         batch = SequenceBatch(np.ascontiguousarray(self.x.frames[frames]), lengths)
         return batch, self.y[rows], None if self.weights is None else self.weights[rows]
 
-    def _there(self, part: Part) -> Part:
-        x, y, weights = part
-        device = self.network.device
-        if device == "cpu":
-            return part
-        return x.to(device), *(w if w is None else to_device(device, w) for w in (y, weights))
-
     def parts(self, rows: Array | None = None) -> list[Part]:
         """Return the parts of all examples, or of those with these numbers."""
         chosen = np.arange(self.size) if rows is None else rows
         if rows is None and len(self.x.frames) <= FRAMES:
-            return [self._there((self.x, self.y, self.weights))]
+            return [_there(self.network, (self.x, self.y, self.weights))]
         number = np.cumsum(self.x.lengths[chosen]) // (FRAMES + 1)
-        parts = [self._there(self._part(chosen[number == i])) for i in np.unique(number)]
+        parts = [_there(self.network, self._part(chosen[number == i])) for i in np.unique(number)]
         return sorted(parts, key=lambda part: -len(part[0].frames))
 
     def fits(self, rows: Array | None) -> bool:
