@@ -2,12 +2,17 @@
 #include "bindings/arguments.h"
 
 #include <cstring>
+#include <new>
 
 #include "bindings/model.h"
+#include "core/memory.h"
 
 namespace ictus::bindings {
 
-Check::Check(const char* function) : function_(function) {}
+// Kernels report no errors: the one thing that they may lack is made sure of here.
+Check::Check(const char* function) : function_(function) {
+  if (thread_scratch() == nullptr) throw std::bad_alloc();
+}
 Check::~Check() = default;
 void Check::finish() const {}
 

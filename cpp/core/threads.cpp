@@ -10,8 +10,9 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
+
+#include "core/memory.h"
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -66,8 +67,8 @@ class Pool {
     while (workers_ < wanted) {
       try {
         std::thread([this, index = workers_] { worker(index); }).detach();
-      } catch (const std::system_error&) {
-        return;  // the system gives no more threads: the ones there are do the work
+      } catch (...) {
+        return;  // the system has no thread or no memory for one: those there are do the work
       }
       ++workers_;
     }
@@ -117,6 +118,8 @@ class Pool {
   }
 
   void worker(int index) noexcept {
+    // Kernels count on it. Without it this thread ends, and the others do the work.
+    if (thread_scratch() == nullptr) return;
     std::uint32_t seen = 0;
     for (;;) {
       const auto until = std::chrono::steady_clock::now() + kSpin;

@@ -51,8 +51,8 @@ def test_every_chunk_runs_exactly_once(tmp_path):
     (tmp_path / "threads.cpp").write_text(widened((CORE / "threads.cpp").read_text("utf-8")))
     (tmp_path / "main.cpp").write_text(PROGRAM)
     program = tmp_path / "loops"
-    sources = [str(tmp_path / name) for name in ("threads.cpp", "main.cpp")]
-    command = [COMPILER, "-std=c++17", "-O1", "-pthread", f"-I{CORE.parent}", *sources]
+    sources = [tmp_path / "threads.cpp", tmp_path / "main.cpp", CORE / "memory.cpp"]
+    command = [COMPILER, "-std=c++17", "-O1", "-pthread", f"-I{CORE.parent}", *map(str, sources)]
     subprocess.run([*command, "-o", str(program)], check=True, timeout=60)
     done = subprocess.run([str(program)], check=True, timeout=60, capture_output=True, text=True)
     assert done.stdout == "0"
