@@ -57,3 +57,10 @@ def test_failure_leaves_everything_as_it_was(tmp_path, monkeypatch):
         write_atomically(tmp_path / "none" / "file", b"x")
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path, b"x")
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    path = tmp_path / "missing" / "file"
+    with pytest.raises(FileNotFoundError) as found:
+        write_atomically(path, b"one")
+    assert found.value.filename == str(path)

@@ -1,17 +1,19 @@
-"""Lets the disk become full while ictus writes, and looks at what is left.
+"""Lets the disk become full or refuse while ictus writes, and looks at what is left.
 
     python tools/reliability/full_disk.py --faults 200 --output FILE.json
 
 Each writer replaces an old file by a new one, or adds to an index, in a process that may not write
 files above a number of bytes (RLIMIT_FSIZE: the system refuses the write in the middle, as a full
-disk does), or in which flushing to the disk fails. Afterwards the file must be the old or the new
-one, whole; an error must have been raised unless it is the new one; no other file may lie there.
+disk does), or in which flushing to the disk fails, or that has no right to write to the folder and
+what is in it. Afterwards the file must be the old or the new one, whole; an error must have been
+raised unless it is the new one; no other file may lie there.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import ctypes
 import errno
 import json
 import os
@@ -103,8 +105,23 @@ def _fail(code: int) -> Callable[..., None]:
     return function
 
 
+def give_up_privileges() -> None:
+    """Let permissions count for this process, as they do not for a superuser's."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def _permit(folder: Path, writing: bool) -> None:
+    """Give or take the right to write to a folder and everything in it."""
+    for path in [folder, *folder.rglob("*")]:
+        mode = 0o755 if path.is_dir() else 0o644
+        path.chmod(mode if writing else mode & ~0o222)
+
+
 def attempt(writer: Writer, path: Path, number: int, limit: int, fault: str) -> int:
     """Write in a process with a fault; return its exit status."""
+    _permit(path.parent, writing=fault != "denied")
     child = os.fork()
     if child == 0:
         status = 1
@@ -113,15 +130,19 @@ def attempt(writer: Writer, path: Path, number: int, limit: int, fault: str) -> 
             if fault == "full":
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            else:
+            elif fault == "flush":
                 os.fsync = _fail(errno.EIO)
+            else:
+                give_up_privileges()
             writer.write(path, number)
             status = 0
         except OSError:
             status = FAILED
         finally:
             os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _permit(path.parent, writing=True)
+    return status
 
 
 def inject(writer: Writer, folder: Path, number: int) -> str:
@@ -133,7 +154,7 @@ def inject(writer: Writer, folder: Path, number: int) -> str:
     writer.write(path, 0)
     before, names = writer.read(path), sorted(p.name for p in folder.iterdir())
     size = max(p.stat().st_size for p in ([path] if path.is_file() else path.iterdir()))
-    fault = "flush" if rng.random() < 0.2 else "full"
+    fault = rng.choices(["full", "flush", "denied"], [3, 1, 1])[0]
     status = attempt(writer, path, 1, rng.randrange(int(2.2 * size)), fault)
     try:
         after = writer.read(path)
@@ -141,7 +162,7 @@ def inject(writer: Writer, folder: Path, number: int) -> str:
         return f"{fault}: not readable: {error}"
     if sorted(p.name for p in folder.iterdir()) != names:
         return f"{fault}: other files were left"
-    if status not in (0, FAILED):
+    if status not in (0, FAILED) or (fault == "denied" and status == 0):
         return f"{fault}: exit {status}"
     if (after == before) == (status == 0):
         return f"{fault}: exit {status}, but the file is {'old' if after == before else 'new'}"

@@ -92,7 +92,10 @@ def each(
         try:
             return work(path), None
         except (OSError, ValueError, MemoryError) as error:
-            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            text = str(error)
+            if isinstance(error, OSError) and error.strerror:
+                other = error.filename not in (None, path)  # it was to be written
+                text = f"{error.filename}: {error.strerror}" if other else error.strerror
             return None, text.removeprefix(f"{path}: ") or type(error).__name__
 
     from tqdm import tqdm
