@@ -42,16 +42,18 @@ def run_here(name: str, corpus: Path, seconds: int) -> None:
     """Fuzz one reader in this process, which libFuzzer ends."""
     import atheris
 
+    work = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     with atheris.instrument_imports(include=["ictus"]):
         from campaign import PARSERS, answer
-    from mutations import mutate
 
-    parser = next(one for one in PARSERS if one.name == name)
-    work = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
-    seeds = parser.seeds(work)
-    for seed in seeds:
-        (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-    path = work / f"fuzzed{parser.ending}"
+        parser = next(one for one in PARSERS if one.name == name)
+        path = work / f"fuzzed{parser.ending}"
+        seeds = parser.seeds(work)
+        for seed in seeds:  # reading is what imports the modules that read
+            (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+            path.write_bytes(seed)
+            answer(parser, path)
+    from mutations import mutate
 
     def one(data: bytes) -> None:
         path.write_bytes(data)
