@@ -47,12 +47,78 @@ def widened(source: str) -> str:
     return source.replace(opened, pause % 400 + opened).replace(claimed, pause % 200 + claimed)
 
 
+#: Loops from several threads at a time while the number of threads changes. Chunks write to plain
+#: memory, as kernels do, which the caller reads and writes before and after.
+SHARED = """
+#include <cstdio>
+#include <thread>
+#include <vector>
+
+#include "core/threads.h"
+
+int main() {
+  std::vector<long> wrong(3);
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 3; ++t) {
+    callers.emplace_back([&wrong, t] {
+      for (int n = 0; n < 300; ++n) {
+        ictus::set_num_threads(1 + (n + t) % 5);
+        long numbers[32] = {};
+        const int chunks = 2 + n % 31;
+        ictus::run_chunks(chunks, numbers, [](void* p, std::int64_t c) noexcept {
+          static_cast<long*>(p)[c] += c + 1;
+        });
+        for (int i = 0; i < 32; ++i) wrong[t] += numbers[i] != (i < chunks ? i + 1 : 0);
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  std::printf("%ld", wrong[0] + wrong[1] + wrong[2]);
+}
+"""
+
+
+def run(folder: Path, pool: str, program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Compile a program with a version of the pool, and run it."""
+    (folder / "threads.cpp").write_text(pool)
+    (folder / "main.cpp").write_text(program)
+    sources = [folder / "threads.cpp", folder / "main.cpp", CORE / "memory.cpp"]
+    command = [COMPILER, "-std=c++17", "-O1", "-pthread", *options, f"-I{CORE.parent}"]
+    subprocess.run([*command, *map(str, sources), "-o", "loops"], check=True, cwd=folder)
+    # The thread sanitizer asks for addresses at their usual places.
+    fixed = ["setarch", "-R"] if options and shutil.which("setarch") else []
+    return subprocess.run([*fixed, folder / "loops"], capture_output=True, text=True, timeout=120)
+
+
 def test_every_chunk_runs_exactly_once(tmp_path):
-    (tmp_path / "threads.cpp").write_text(widened((CORE / "threads.cpp").read_text("utf-8")))
-    (tmp_path / "main.cpp").write_text(PROGRAM)
-    program = tmp_path / "loops"
-    sources = [tmp_path / "threads.cpp", tmp_path / "main.cpp", CORE / "memory.cpp"]
-    command = [COMPILER, "-std=c++17", "-O1", "-pthread", f"-I{CORE.parent}", *map(str, sources)]
-    subprocess.run([*command, "-o", str(program)], check=True, timeout=60)
-    done = subprocess.run([str(program)], check=True, timeout=60, capture_output=True, text=True)
+    done = run(tmp_path, widened((CORE / "threads.cpp").read_text("utf-8")), PROGRAM)
+    assert done.returncode == 0
     assert done.stdout == "0"
+
+
+class TestRaces:
+    """The pool under the thread sanitizer."""
+
+    @pytest.fixture(autouse=True)
+    def sanitizer(self, tmp_path):
+        (tmp_path / "none.cpp").write_text("int main() {}")
+        command = [COMPILER, "-fsanitize=thread", "none.cpp", "-o", "none"]
+        if subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60).returncode:
+            pytest.skip("the compiler has no thread sanitizer")
+
+    def test_there_are_none(self, tmp_path):
+        pool = (CORE / "threads.cpp").read_text("utf-8")
+        done = run(tmp_path, pool, SHARED, "-fsanitize=thread", "-g1")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "0"
+
+    def test_one_would_be_found(self, tmp_path):
+        pool = (CORE / "threads.cpp").read_text("utf-8")
+        finished = "finished_.fetch_add(1, std::memory_order_acq_rel)"
+        waited = "finished_.load(std::memory_order_acquire)"
+        assert finished in pool
+        assert waited in pool
+        pool = pool.replace(finished, finished.replace("acq_rel", "relaxed"))
+        pool = pool.replace(waited, waited.replace("acquire", "relaxed"))
+        done = run(tmp_path, pool, SHARED, "-fsanitize=thread", "-g1")
+        assert "data race" in done.stderr
