@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ictus.kernels import hamming_nearest, hamming_within
-from ictus.music.retrieval import HammingIndex, StoreError
+from ictus.music.retrieval import HammingIndex, StoreError, merging
 from ictus.music.retrieval.merging import merge_nearest
 
 
@@ -131,6 +131,27 @@ def test_merging_puts_what_is_missing_last():
     parts = [hamming_nearest(codes[:n], codes, 3) for n in (1, 2)]
     merged = merge_nearest(parts, 4)
     assert merged.numbers[0].tolist() == [0, 0, 1, -1]
+
+
+@pytest.mark.parametrize("search", ["scan", "tables"])
+@pytest.mark.parametrize("count", [0, 1, 3, 20])
+def test_queries_in_groups_have_the_answers_of_all_at_once(monkeypatch, search, count):
+    rng = np.random.default_rng(count)
+    index = HammingIndex(128, search=search)
+    index.add(codes_of(rng, 300, 128))
+    queries = codes_of(rng, count, 128)
+    expected = index.nearest(queries, 9), index.within(queries, 40)
+    asked = []
+    monkeypatch.setattr(merging, "AT_ONCE", 3 * 300 * 2)
+    monkeypatch.setattr(merging, "FEWEST", 1)
+    monkeypatch.setattr(
+        merging, "merge_nearest", lambda p, k: asked.append(len(p[0][0])) or merge_nearest(p, k)
+    )
+    same(index.nearest(queries, 9), expected[0])
+    same(index.within(queries, 40), expected[1])
+    assert asked == ([3] * (count // 3) + [count % 3] * (count % 3 > 0) or [0])
+    assert expected[0].distances.dtype == np.int32
+    assert expected[1].offsets.dtype == np.int64
 
 
 def test_many_processes_read_while_one_writes(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy.typing as npt
 
 from ictus.io.append_store import AppendStore
 from ictus.kernels import MultiIndex, Nearest, Within, hamming_nearest, hamming_within
+from ictus.kernels.hamming import Words
+from ictus.music.retrieval import merging
 from ictus.music.retrieval.code_names import name_rows, read_names
 from ictus.music.retrieval.index_layout import checked_codes, index_layout
 from ictus.music.retrieval.memory_store import MemoryStore
-from ictus.music.retrieval.merging import merge_nearest, merge_within
 from ictus.music.retrieval.reranking import rerank
 
 Array = npt.NDArray[Any]
@@ -330,11 +332,15 @@ class HammingIndex:
         asked = checked_codes(self.bits, queries, "queries")
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
-        wanted = (
-            k if query_features is None else max(k, 10 * k if candidates is None else candidates)
-        )
-        wanted = min(wanted, max(len(self), 1))
-        begin = self._in_tables()
+        looked_at = 10 * k if candidates is None else candidates
+        wanted = min(k if query_features is None else max(k, looked_at), max(len(self), 1))
+        search = partial(self._nearest, self._in_tables(), wanted, radius)
+        found = merging.nearest_in_groups(asked, self.count, search)
+        if query_features is None:
+            return found
+        return rerank(self, found, query_features, min(k, len(self)), metric, feature_scale)
+
+    def _nearest(self, begin: int, wanted: int, radius: int | None, asked: Words) -> Nearest:
         parts = []
         if self._tables is not None:
             bits = self._bits_of(0, begin)
@@ -343,13 +349,9 @@ class HammingIndex:
             found = hamming_nearest(
                 self._codes[begin:], asked, wanted, radius=radius, removed=self._bits_of(begin)
             )
-            parts.append(
-                Nearest(found.distances, found.numbers + np.where(found.numbers >= 0, begin, 0))
-            )
-        found = merge_nearest(parts, min(wanted, len(self)))
-        if query_features is None:
-            return found
-        return rerank(self, found, query_features, min(k, len(self)), metric, feature_scale)
+            numbers = found.numbers + np.where(found.numbers >= 0, begin, 0)
+            parts.append(Nearest(found.distances, numbers))
+        return merging.merge_nearest(parts, min(wanted, len(self)))
 
     def within(self, queries: Array, radius: int) -> Within:
         """Find all codes within a distance of each query.
@@ -365,7 +367,10 @@ class HammingIndex:
             Queries of another length, radius < 0.
         """
         asked = checked_codes(self.bits, queries, "queries")
-        begin = self._in_tables()
+        search = partial(self._within, self._in_tables(), radius)
+        return merging.within_in_groups(asked, self.count, search)
+
+    def _within(self, begin: int, radius: int, asked: Words) -> Within:
         parts = []
         if self._tables is not None:
             parts.append(self._tables.within(asked, radius, removed=self._bits_of(0, begin)))
@@ -373,7 +378,7 @@ class HammingIndex:
             bits = self._bits_of(begin)
             found = hamming_within(self._codes[begin:], asked, radius, removed=bits)
             parts.append(Within(found.offsets, found.distances, found.numbers + begin))
-        return merge_within(parts)
+        return merging.merge_within(parts)
 
     def _in_tables(self) -> int:
         """How many of the codes are in tables, after filling them if that is due."""
