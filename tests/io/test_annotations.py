@@ -99,6 +99,7 @@ def test_jams_of_other_programs(tmp_path):
     [
         ("a.txt", "0.5\nx\n", "a.txt, line 2: the time must be a number, got 'x'"),
         ("a.txt", "0.5\nnan\n", "line 2: the time must be a number"),
+        ("a.txt", "0.5\n , ,\n", "line 2: the time must be a number, got ', ,'"),
         ("a.txt", "1.0\n0.5\n", "line 2: the time 0.5 comes after 1.0"),
         ("a.txt", "1.0 0.5 a\n", "line 1: the end 0.5 lies before the begin 1.0"),
         ("a.beats", b"\xff\xfe\x00", "it is not text"),
