@@ -213,6 +213,31 @@ class TestBreakdowns:
         assert optimizer.damping == 1.5**4
         np.testing.assert_array_equal(objective.parameters, 0)
 
+    def test_a_kept_preconditioner_that_fails_is_made_anew(self):
+        """Where lambda is so low that the inverse is not positive, until lambda has grown."""
+        asked = []
+
+        class Factors:
+            count = 1.0
+
+            def __init__(self):
+                self.moments = np.ones(1)
+
+            def preconditioner(self, count, damping):
+                asked.append(damping)
+                sign = 1.0 if damping > 0.5 else -1.0
+                return lambda vector, out: np.multiply(vector, sign, out=out)
+
+        objective = Quadratic(np.diag([1.0, 2.0]), [1.0, 1.0], [0.0, 0.0])
+        objective.kronecker = lambda seed: Factors()
+        rule = prepared(
+            objective, cg_steps=0, preconditioner="kronecker", factor_every=10, damping=0.15
+        )
+        lengths = [rule.iterate(objective).step_length for _ in range(3)]
+        assert lengths[0] == 0.0
+        assert lengths[1] > 0
+        assert asked == pytest.approx([0.15, 0.15 * 1.5**4])
+
     @pytest.mark.parametrize("what", ["loss", "gradient", "product"])
     def test_not_finite(self, what):
         objective = Quadratic(*well(), np.arange(6.0))

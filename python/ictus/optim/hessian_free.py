@@ -256,6 +256,7 @@ class HessianFree(Optimizer):
             raise BreakdownError("a curvature product is not finite")
         if not solution.iterates:  # negative curvature at once: the damping is far too low
             self._change_damping(self.damping_factor**4)
+            self._preconditioning.renew()
             return log
         self.state["solution"][...] = solution.iterates[-1][1]
         log.cg_chosen, direction, value = self._choose(objective, curvature, start, solution)

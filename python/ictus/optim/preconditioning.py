@@ -39,6 +39,13 @@ class Preconditioning:
         """Drop the inverse that is kept: the state behind it may have been changed."""
         self._inverse = None
 
+    def renew(self) -> None:
+        """Make the inverse that is kept anew, for the present damping: it has failed."""
+        self.forget()
+        numbers = self._rule.state.get("moment_numbers")
+        if numbers is not None:
+            numbers[1] = self._rule.damping + self._rule.l2
+
     def inverse(
         self, objective: Objective, curvature: Curvature, seed: list[int], segments: Array
     ) -> Inverse | None:
