@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <new>
 
 namespace {
@@ -35,6 +36,15 @@ void* aligned(std::size_t alignment, std::size_t bytes) noexcept {
   return posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
 }
 
+// What pybind11 (3.1) allocates for its table of objects, nodes and buckets (of whose numbers these
+// are the primes of libstdc++): it does so outside of its own try blocks, which ends the process.
+bool of_table(std::size_t bytes) noexcept {
+  for (const std::size_t buckets : {3, 13, 29, 59, 127, 257, 541, 1109, 2357, 5087}) {
+    if (bytes == buckets * sizeof(void*)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 #define CALLER __builtin_return_address(0)
@@ -56,11 +66,8 @@ void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
 
 }  // extern "C"
 
-// A node of pybind11's table of objects: pybind11 (3.1) ends the process where it gets none.
-constexpr std::size_t kNode = 24;
-
 void* operator new(std::size_t bytes) {
-  return or_throw(bytes != kNode && refused(CALLER) ? nullptr : std::malloc(bytes));
+  return or_throw(!of_table(bytes) && refused(CALLER) ? nullptr : std::malloc(bytes));
 }
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   return refused(CALLER) ? nullptr : std::malloc(bytes);
