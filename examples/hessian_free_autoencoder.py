@@ -7,11 +7,11 @@
 The networks of Hinton & Salakhutdinov 2006 that Martens 2010 trained without pre-training: logistic
 units, a linear code, sparse random weights, cross-entropy; what is reported is the squared error of
 an image summed over its pixels. Hessian-free training has phases
-``gradient:curvature:steps:epochs[:preconditioner]``: examples of a gradient, examples of the
-Gauss-Newton matrix, steps of conjugate gradients (0: the best step in a plane), passes over the
-data. ``music`` has patches of mel spectrograms and a linear output with squared error. Trainings go
-on from checkpoints in ``--work`` after an interruption, to the same bits (SciPy's methods: from
-their weights), given the same command.
+``gradient:curvature:steps:epochs[:preconditioner[:averaging]]``: examples of a gradient, examples
+of the Gauss-Newton matrix, steps of conjugate gradients (0: the best step in a plane), passes over
+the data. ``music`` has patches of mel spectrograms and a linear output with squared error.
+Trainings go on from checkpoints in ``--work`` after an interruption, to the same bits (SciPy's
+methods: from their weights), given the same command.
 ``--report`` writes the table and the picture of what the logs have so far to ``--output``.
 """
 
@@ -50,8 +50,9 @@ RULE: dict[str, Any] = {
     "damping_floor": 1e-3,
     "factor_decay": 0.8,
     "factor_every": 10,
-    "averaging": 0.98,
 }
+#: What a phase leaves out: preconditioner and averaging.
+DEFAULTS = ["auto", "0.98"]
 #: Training squared errors that others report; of CURVES for other images (see docs).
 PUBLISHED = {
     "mnist": {"HF, Martens 2010": 1.40, "best HF, Sutskever et al. 2013": 0.69,
@@ -208,11 +209,18 @@ class Log:
         return report
 
 
+def fields_of(phase: str) -> list[str]:
+    """What a phase says, and what it leaves out."""
+    fields = phase.split(":")
+    return fields + DEFAULTS[len(fields) - 4 :]
+
+
 def hessian_free(network: Network, x: Array, log: Log, options: argparse.Namespace) -> None:
     rule = HessianFree(**RULE)
     for number, phase in enumerate(options.phases):
-        sizes, rule.preconditioner = phase.split(":")[:4], (phase + ":auto").split(":")[4]
+        *sizes, rule.preconditioner, averaging = fields_of(phase)
         gradient, rule.curvature_size, rule.cg_steps, epochs = (int(n) for n in sizes)
+        rule.averaging = float(averaging)
         every = 2 if gradient * 5 < len(x) else 1
         trainer = Trainer(
             network,
@@ -298,18 +306,19 @@ def phase_table(phases: list[str], entries: list[dict[str, Any]], size: int) -> 
     lines = [
         "\nHessian-free phases (examples of a gradient, of the Gauss-Newton matrix, most steps of",
         "conjugate gradients):\n",
-        "| gradient | matrix | steps | preconditioner | iterations | processor seconds of one |"
-        " training error at the end |",
-        "|---|---|---|---|---|---|---|",
+        "| gradient | matrix | steps | preconditioner | averaging | iterations |"
+        " processor seconds of one | training error at the end |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for number, phase in enumerate(phases):
         own = [entry for entry in entries if entry["phase"] == number]
         if own:
-            gradient, curvature, steps, _, kind = (phase + ":auto").split(":")[:5]
+            gradient, curvature, steps, _, kind, averaging = fields_of(phase)
             iterations = own[-1]["epoch"] * -(-size // int(gradient))
             seconds = sum(entry["processor_seconds"] for entry in own) / iterations
             lines.append(
-                f"| {gradient} | {curvature} | {steps} | {kind} | {iterations} | {seconds:.2f} | "
+                f"| {gradient} | {curvature} | {steps} | {kind} | {averaging} | {iterations} | "
+                f"{seconds:.2f} | "
                 f"{own[-1]['training_error']:.3f} |"
             )
     return lines
