@@ -30,7 +30,7 @@ UNITS = 100
 #: Deviation of input weights: values that come at every step must not drive the units.
 INPUT_SCALE = {"memory": 0.1, "order": 0.1, "adding": 0.1, "multiplication": 0.1}
 #: Steps of conjugate gradients, at most.
-CG_STEPS = {"memory": 200, "order": 15, "adding": 15, "multiplication": 80}
+CG_STEPS = {"memory": 200, "order": 15, "adding": 15, "multiplication": 40}
 #: Share of wrong test sequences (or answers) below which a run has solved its problem.
 SOLVED = 0.01
 #: Test sequences beside which a value counts as wrong if it is as far off (experiments 4 and 5).
@@ -146,6 +146,7 @@ def train(
         # Martens & Sutskever's 1/30 is for losses summed over steps; that of memory is a mean.
         structural_damping=max(3.0, length / 30) if problem == "memory" else 1 / 30,
         curvature_size=options.curvature,
+        damping_floor=1e-4 if problem == "multiplication" else 1e-12,
         cg_steps=CG_STEPS[problem],
     )
     if first_order:
