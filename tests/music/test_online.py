@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ictus import music
+from ictus.music import online
 from tests.music import reference
 from tests.music.test_decoding import INTERVALS, TEMPO, pulses
 
@@ -46,6 +47,26 @@ def test_the_cut_of_the_stream_does_not_matter():
     np.testing.assert_array_equal(np.concatenate(got), whole)
     decoder.reset()
     np.testing.assert_array_equal(decoder.push(a), whole)
+
+
+def test_a_long_piece_is_decoded_in_parts_and_an_interruption_leaves_the_state(monkeypatch):
+    a = pulses(400, 50)
+    whole = music.OnlineBeatDecoder().push(a)
+    kernel, calls = online.viterbi_forward, []
+
+    def interrupted(*arguments):
+        calls.append(len(arguments[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return kernel(*arguments)
+
+    monkeypatch.setattr(online, "AT_ONCE", 70)
+    monkeypatch.setattr(online, "viterbi_forward", interrupted)
+    decoder = music.OnlineBeatDecoder()
+    with pytest.raises(KeyboardInterrupt):
+        decoder.push(a)
+    np.testing.assert_array_equal(decoder.push(a), whole)
+    assert calls == [70] * 3 + [70] * 5 + [50]
 
 
 def test_a_steady_pulse_is_found_when_it_is_heard():

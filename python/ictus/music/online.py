@@ -12,6 +12,9 @@ from ictus.music.decoding import check_activations, check_tempo
 
 Floats = npt.NDArray[np.float64]
 
+#: Frames decoded in one call of the kernel: five minutes at 100 a second.
+AT_ONCE = 30_000
+
 
 class OnlineBeatDecoder:
     """Finds beats in activations that arrive bit by bit.
@@ -93,7 +96,7 @@ class OnlineBeatDecoder:
         a = check_activations("push", a, 1)
         a = np.clip(a, CAUTION, 1.0 - CAUTION)
         densities = np.exp(beat_log_densities(a, self.observation_lambda))
-        states = viterbi_forward(self._model, densities, self._probabilities)
+        states = self._forward(densities)
         beats = []
         heard = np.where(a >= self.threshold, self.frames + np.arange(len(a)), self._heard)
         heard = np.maximum.accumulate(heard)
@@ -109,3 +112,15 @@ class OnlineBeatDecoder:
         self.frames += len(a)
         self._heard = float(heard[-1]) if len(heard) else self._heard
         return np.array(beats)
+
+    def _forward(self, densities: Floats) -> npt.NDArray[np.int32]:
+        """The likeliest state of each frame; hours in parts, between which Ctrl-C may come."""
+        if len(densities) <= AT_ONCE:
+            return viterbi_forward(self._model, densities, self._probabilities)
+        probabilities = self._probabilities.copy()  # an interruption leaves the state as it was
+        starts = range(0, len(densities), AT_ONCE)
+        parts = [
+            viterbi_forward(self._model, densities[i : i + AT_ONCE], probabilities) for i in starts
+        ]
+        self._probabilities[...] = probabilities
+        return np.concatenate(parts)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from ictus.kernels import Nearest, Within
 from ictus.kernels.hamming import Words
 
-#: Words compared in one call of a kernel: some tenths of a second, so that Ctrl-C is answered.
-AT_ONCE = 2**30
+#: Words compared in one call of a kernel: tenths of a second, so that Ctrl-C is answered.
+AT_ONCE = 2**27
 #: Queries that share a passage over the codes, whatever it takes: one alone waits for memory.
 FEWEST = 8
 
