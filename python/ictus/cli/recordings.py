@@ -94,8 +94,8 @@ def each(
         except (OSError, ValueError, MemoryError) as error:
             text = str(error)
             if isinstance(error, OSError) and error.strerror:
-                other = error.filename not in (None, path)  # it was to be written
-                text = f"{error.filename}: {error.strerror}" if other else error.strerror
+                file = error.filename  # of what was to be written, if not this path
+                text = error.strerror if file is None else f"{file}: {error.strerror}"
             return None, text.removeprefix(f"{path}: ") or type(error).__name__
 
     from tqdm import tqdm

@@ -198,7 +198,7 @@ def _read_text(data: bytes, path: str) -> Events:
         cells = line.split("\t") if "\t" in line else line.replace(",", " ").split()
         cells = [cell.strip() for cell in cells]
         time = _number(cells[0] if cells else line, "the time", place)  # none: commas alone
-        if len(cells) <= 1:
+        if len(cells) == 1:
             rows.append((time, None, None))
         elif len(cells) == 2:
             rows.append((time, None, cells[1]))
